@@ -1,0 +1,170 @@
+//! Everything that waits: the clock, sleeping, poll schedules, deadlines.
+//!
+//! All durations in the code are those of real AWS. [`Pace`] multiplies every one of them by the factor of
+//! `GOLDSEED_PACE` (1 when it is not set), so that a rehearsal takes minutes and a test milliseconds. The other
+//! modules never sleep by themselves (`clippy.toml` holds them to it).
+
+use std::time::{Duration, Instant};
+
+/// The factor by which all waiting is scaled.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pace {
+    factor: f64,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { factor: 1.0 }
+    }
+}
+
+impl Pace {
+    /// The pace for a factor above 0 and up to 10; `None` for any other.
+    pub fn new(factor: f64) -> Option<Self> {
+        (factor > 0.0 && factor <= 10.0).then_some(Self { factor })
+    }
+
+    /// Returns the factor.
+    pub fn factor(self) -> f64 {
+        self.factor
+    }
+
+    /// Scales a duration of real AWS to what is waited here.
+    pub fn scale(self, duration: Duration) -> Duration {
+        duration.mul_f64(self.factor)
+    }
+
+    /// Turns a duration that passed here into the one that would have passed on real AWS: rules are written in those.
+    pub fn unscale(self, duration: Duration) -> Duration {
+        duration.div_f64(self.factor)
+    }
+
+    /// Sleeps for the scaled duration.
+    pub async fn sleep(self, duration: Duration) {
+        self.sleep_unscaled(self.scale(duration)).await;
+    }
+
+    /// Sleeps for just that long: for intervals that were scaled already.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where anything sleeps"
+    )]
+    pub async fn sleep_unscaled(self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+
+    /// Starts a deadline that ends after the scaled duration.
+    pub fn deadline(self, duration: Duration) -> Deadline {
+        Deadline {
+            started: Instant::now(),
+            allowed: self.scale(duration),
+        }
+    }
+}
+
+/// Returns the time of the wall clock: for records, names and expiry, never for choosing a path.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where the clock is read"
+)]
+pub fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
+
+/// The point after which waiting is given up.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline {
+    started: Instant,
+    allowed: Duration,
+}
+
+impl Deadline {
+    /// Tells whether the time is up.
+    pub fn is_over(&self) -> bool {
+        self.elapsed() >= self.allowed
+    }
+
+    /// Returns how long has been waited.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Returns what is left, zero when the time is up.
+    pub fn left(&self) -> Duration {
+        self.allowed.saturating_sub(self.elapsed())
+    }
+}
+
+/// How often something is asked for, and for how long: durations of real AWS.
+#[derive(Clone, Copy, Debug)]
+pub struct Schedule {
+    /// The pause before the second question (the first is asked at once).
+    pub first: Duration,
+    /// The pause that the others grow to, each half as long again as the one before, ±20 %.
+    pub every: Duration,
+    /// When to give up.
+    pub within: Duration,
+}
+
+impl Schedule {
+    /// The pause after the question number `asked` (from 1), before scaling; `jitter` is between 0 and 1.
+    pub fn pause(&self, asked: u32, jitter: f64) -> Duration {
+        let growth = 1.5_f64.powi(i32::try_from(asked.min(40)).unwrap_or(40) - 1);
+        let plain = (self.first.as_secs_f64() * growth).min(self.every.as_secs_f64());
+        Duration::from_secs_f64(plain * (0.8 + 0.4 * jitter.clamp(0.0, 1.0)))
+    }
+}
+
+/// Writes a duration as people say it: `48 s`, `12 min 5 s`, `3 h 20 min`.
+pub fn spoken(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ if (seconds / 60).is_multiple_of(60) => format!("{} h", seconds / 3600),
+        _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_the_limit_and_stay_within_the_jitter() {
+        let schedule = Schedule {
+            first: Duration::from_secs(2),
+            every: Duration::from_secs(15),
+            within: Duration::from_mins(10),
+        };
+        assert_eq!(schedule.pause(1, 0.5), Duration::from_secs(2));
+        assert_eq!(schedule.pause(100, 0.5), Duration::from_secs(15));
+        assert_eq!(schedule.pause(100, 0.0), Duration::from_secs(12));
+        assert_eq!(schedule.pause(100, 1.0), Duration::from_secs(18));
+    }
+
+    #[test]
+    fn a_pace_refuses_what_would_stop_or_reverse_time() {
+        for wrong in [0.0, -1.0, f64::NAN, 11.0, f64::INFINITY] {
+            assert!(Pace::new(wrong).is_none(), "{wrong}");
+        }
+        assert_eq!(
+            Pace::new(0.01).unwrap().scale(Duration::from_secs(100)),
+            Duration::from_secs(1)
+        );
+    }
+
+    #[test]
+    fn durations_are_written_as_people_say_them() {
+        for (seconds, text) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (725, "12 min 5 s"),
+            (12000, "3 h 20 min"),
+        ] {
+            assert_eq!(spoken(Duration::from_secs(seconds)), text);
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The one integration binary: a second one would link the SDK again.
