@@ -6,7 +6,7 @@
 //! A module may name those above it in this list and no others; `tests/it/layers.rs` reads the code and holds it to
 //! that. `docs/architecture.md` tells the whole story.
 //!
-//! * [`id`], [`pace`], `document`: names, waiting, YAML with places. They know nothing of ours.
+//! * [`id`], [`pace`], [`document`]: names, waiting, YAML with places. They know nothing of ours.
 //! * `record`, `event`: plain data that is kept or shown.
 //! * `settings`: `goldseed.yaml`, flags and the environment, become one typed value.
 //! * `recipe`: YAML recipes become one POSIX shell script.
@@ -19,5 +19,6 @@
 //! * `failure`: every error becomes a message, hints and an exit code.
 //! * `cli`: one file a verb.
 
+pub mod document;
 pub mod id;
 pub mod pace;

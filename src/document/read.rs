@@ -1,0 +1,143 @@
+//! Readers of single values: each gives the value, or reports what is there instead and gives nothing.
+
+use std::time::Duration;
+
+use super::{Key, Node, Review, Value};
+
+fn mismatch(node: &Node, review: &Review, expected: &str) {
+    let found = match &node.value {
+        Value::Text { text, .. } if text.len() <= 40 && !text.contains('\n') => format!("`{text}`"),
+        _ => node.kind().to_owned(),
+    };
+    let finding = review.error(
+        node.span.clone(),
+        format!("expected {expected}, found {found}"),
+    );
+    if expected == "text" && matches!(node.value, Value::Bool(_) | Value::Int(_) | Value::Float(_))
+    {
+        let written = review.source().slice(&node.span);
+        finding.help(format!("put quotes around it: \"{written}\""));
+    }
+}
+
+/// Text. A number or `true` without quotes is reported, with the advice to quote it.
+pub fn text<'a>(node: &'a Node, review: &Review) -> Option<&'a str> {
+    let Value::Text { text, .. } = &node.value else {
+        mismatch(node, review, "text");
+        return None;
+    };
+    Some(text)
+}
+
+/// Any scalar, as it is written: for places where `8`, `8.2` and `on` are as good as text.
+pub fn scalar(node: &Node, review: &Review) -> Option<String> {
+    match &node.value {
+        Value::Text { text, .. } => Some(text.clone()),
+        Value::Bool(value) => Some(value.to_string()),
+        Value::Int(value) => Some(value.to_string()),
+        Value::Float(value) => {
+            let written = review.source().slice(&node.span);
+            let same = written
+                .parse::<f64>()
+                .is_ok_and(|parsed| parsed.to_bits() == value.to_bits());
+            Some(if same {
+                written.to_owned()
+            } else {
+                value.to_string()
+            })
+        }
+        Value::Null | Value::List(_) | Value::Map(_) => {
+            mismatch(node, review, "one value");
+            None
+        }
+    }
+}
+
+/// A whole number.
+pub fn integer(node: &Node, review: &Review) -> Option<i64> {
+    let Value::Int(value) = node.value else {
+        mismatch(node, review, "a whole number");
+        return None;
+    };
+    Some(value)
+}
+
+/// `true` or `false`.
+pub fn boolean(node: &Node, review: &Review) -> Option<bool> {
+    let Value::Bool(value) = node.value else {
+        mismatch(node, review, "true or false");
+        return None;
+    };
+    Some(value)
+}
+
+/// A length of time: `30s`, `5m`, `2h`, `1d`.
+pub fn duration(node: &Node, review: &Review) -> Option<Duration> {
+    let value = match &node.value {
+        Value::Text { text, .. } => parse_duration(text),
+        _ => None,
+    };
+    if value.is_none() {
+        mismatch(node, review, "a duration such as 30s, 5m or 2h");
+    }
+    value
+}
+
+/// Reads `30s`, `5m`, `2h`, `1d`; nothing else.
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let seconds_of_unit = match text.as_bytes().last()? {
+        b's' => 1,
+        b'm' => 60,
+        b'h' => 3600,
+        b'd' => 86_400,
+        _ => return None,
+    };
+    let digits = text.get(..text.len() - 1)?;
+    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let seconds = digits.parse::<u64>().ok()?.checked_mul(seconds_of_unit)?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// A list's items.
+pub fn items<'a>(node: &'a Node, review: &Review) -> Option<&'a [Node]> {
+    let Value::List(items) = &node.value else {
+        mismatch(node, review, "a list");
+        return None;
+    };
+    Some(items)
+}
+
+/// A mapping's entries, whatever its keys.
+pub fn entries<'a>(node: &'a Node, review: &Review) -> Option<&'a [(Key, Node)]> {
+    let Value::Map(entries) = &node.value else {
+        mismatch(node, review, "a map");
+        return None;
+    };
+    Some(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_one_number_and_one_unit() {
+        assert_eq!(parse_duration("90s"), Some(Duration::from_secs(90)));
+        assert_eq!(parse_duration("2h"), Some(Duration::from_hours(2)));
+        for wrong in [
+            "",
+            "s",
+            "5",
+            "5 m",
+            "-5m",
+            "1.5h",
+            "99999999999999999999s",
+            "5w",
+            "é",
+        ] {
+            assert_eq!(parse_duration(wrong), None, "{wrong}");
+        }
+    }
+}
