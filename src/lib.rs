@@ -7,7 +7,7 @@
 //! that. `docs/architecture.md` tells the whole story.
 //!
 //! * [`id`], [`pace`], [`document`]: names, waiting, YAML with places. They know nothing of ours.
-//! * `record`, `event`: plain data that is kept or shown.
+//! * [`record`], [`event`]: plain data that is kept or shown.
 //! * `settings`: `goldseed.yaml`, flags and the environment, become one typed value.
 //! * `recipe`: YAML recipes become one POSIX shell script.
 //! * `cloud`: AWS in the words of this project; the only module that knows the SDK.
@@ -20,5 +20,7 @@
 //! * `cli`: one file a verb.
 
 pub mod document;
+pub mod event;
 pub mod id;
 pub mod pace;
+pub mod record;
