@@ -8,7 +8,7 @@
 //!
 //! * [`id`], [`pace`], [`document`]: names, waiting, YAML with places. They know nothing of ours.
 //! * [`record`], [`event`]: plain data that is kept or shown.
-//! * `settings`: `goldseed.yaml`, flags and the environment, become one typed value.
+//! * [`settings`]: `goldseed.yaml`, flags and the environment, become one typed value.
 //! * `recipe`: YAML recipes become one POSIX shell script.
 //! * `cloud`: AWS in the words of this project; the only module that knows the SDK.
 //! * `node`: a script on a machine: sent, started, followed, stopped.
@@ -24,3 +24,4 @@ pub mod event;
 pub mod id;
 pub mod pace;
 pub mod record;
+pub mod settings;

@@ -1,0 +1,149 @@
+//! What the process finds around it: environment variables, read once and nowhere else.
+
+use crate::pace::Pace;
+
+/// What the environment says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Surroundings {
+    /// From `GOLDSEED_PACE`; 1 when it is not set.
+    pub pace: Pace,
+    /// The endpoint in `AWS_ENDPOINT_URL`, which the SDK reads by itself: a rehearsal, not AWS.
+    pub endpoint: Option<String>,
+    /// The region in `AWS_REGION` or `AWS_DEFAULT_REGION`.
+    pub region: Option<String>,
+    /// `NO_COLOR` is set to anything but nothing (<https://no-color.org>).
+    pub no_color: bool,
+    /// The first folder in `STATE_DIRECTORY`: where systemd lets a service write (systemd.exec(5)).
+    pub state_folder: Option<String>,
+    /// `TERM` is `dumb`: no bars can be drawn.
+    pub dumb_terminal: bool,
+    /// Who runs the tool, for leases and the ledger.
+    pub person: String,
+    /// On which host.
+    pub host: String,
+}
+
+/// Why the surroundings cannot be used.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SurroundingsError {
+    /// Not a number that time can be scaled by.
+    #[error("GOLDSEED_PACE is `{0}`: expected a number above 0 and up to 10, such as 0.05")]
+    Pace(String),
+}
+
+impl Surroundings {
+    /// Reads the environment of this process.
+    ///
+    /// # Errors
+    /// A `GOLDSEED_PACE` that is no number above 0 and up to 10.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the environment is read"
+    )]
+    pub fn from_environment() -> Result<Self, SurroundingsError> {
+        let host = fs_err::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        Self::of(|name| std::env::var(name).ok(), host.trim())
+    }
+
+    /// Reads variables by `variable`; the kernel says that the host is called `host`.
+    fn of(
+        variable: impl Fn(&str) -> Option<String>,
+        host: &str,
+    ) -> Result<Self, SurroundingsError> {
+        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let pace = match set("GOLDSEED_PACE") {
+            None => Pace::default(),
+            Some(text) => text
+                .trim()
+                .parse()
+                .ok()
+                .and_then(Pace::new)
+                .ok_or(SurroundingsError::Pace(text))?,
+        };
+        let person = set("LOGNAME").or_else(|| set("USER"));
+        let host = Some(host.to_owned())
+            .filter(|host| !host.is_empty())
+            .or_else(|| set("HOSTNAME"));
+        Ok(Self {
+            pace,
+            endpoint: set("AWS_ENDPOINT_URL"),
+            region: set("AWS_REGION").or_else(|| set("AWS_DEFAULT_REGION")),
+            no_color: set("NO_COLOR").is_some(),
+            state_folder: set("STATE_DIRECTORY")
+                .and_then(|folders| folders.split(':').next().map(ToOwned::to_owned)),
+            dumb_terminal: variable("TERM").as_deref() == Some("dumb"),
+            person: plain(person),
+            host: plain(host),
+        })
+    }
+}
+
+/// What may stand in a tag and in a record: 64 characters at most, nothing that is special anywhere.
+fn plain(text: Option<String>) -> String {
+    let text: String = text
+        .unwrap_or_default()
+        .chars()
+        .filter(|character| character.is_ascii_alphanumeric() || "._-@".contains(*character))
+        .take(64)
+        .collect();
+    if text.is_empty() {
+        "unknown".to_owned()
+    } else {
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(pairs: &[(&str, &str)]) -> Result<Surroundings, SurroundingsError> {
+        Surroundings::of(
+            |name| {
+                let (_, value) = pairs.iter().find(|(known, _)| *known == name)?;
+                Some((*value).to_owned())
+            },
+            "build-7",
+        )
+    }
+
+    #[test]
+    fn an_empty_environment_is_real_aws_at_real_speed() {
+        let surroundings = with(&[]).unwrap();
+        assert_eq!(surroundings.pace, Pace::default());
+        assert_eq!(surroundings.endpoint, None);
+        assert_eq!(surroundings.person, "unknown");
+        assert_eq!(surroundings.host, "build-7");
+        assert!(!surroundings.no_color);
+    }
+
+    #[test]
+    fn an_empty_variable_is_one_that_is_not_set() {
+        let surroundings = with(&[
+            ("NO_COLOR", ""),
+            ("GOLDSEED_PACE", ""),
+            ("AWS_ENDPOINT_URL", ""),
+        ]);
+        assert_eq!(surroundings, with(&[]));
+    }
+
+    #[test]
+    fn a_pace_that_is_none_is_refused_and_not_ignored() {
+        assert_eq!(
+            with(&[("GOLDSEED_PACE", "0.05")]).unwrap().pace,
+            Pace::new(0.05).unwrap()
+        );
+        for wrong in ["fast", "0", "-1", "NaN", "1e9", "0,5"] {
+            assert_eq!(
+                with(&[("GOLDSEED_PACE", wrong)]),
+                Err(SurroundingsError::Pace(wrong.to_owned()))
+            );
+        }
+    }
+
+    #[test]
+    fn a_person_is_named_by_what_records_and_tags_can_hold() {
+        let surroundings = with(&[("USER", "Anna {{x}} O'Neil")]).unwrap();
+        assert_eq!(surroundings.person, "AnnaxONeil");
+    }
+}
