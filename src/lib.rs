@@ -9,7 +9,7 @@
 //! * [`id`], [`pace`], [`document`]: names, waiting, YAML with places. They know nothing of ours.
 //! * [`record`], [`event`]: plain data that is kept or shown.
 //! * [`settings`]: `goldseed.yaml`, flags and the environment, become one typed value.
-//! * `recipe`: YAML recipes become one POSIX shell script.
+//! * [`recipe`]: YAML recipes become one POSIX shell script.
 //! * `cloud`: AWS in the words of this project; the only module that knows the SDK.
 //! * `node`: a script on a machine: sent, started, followed, stopped.
 //! * `run`: a run's record, lease and ledger in Parameter Store.
@@ -23,5 +23,6 @@ pub mod document;
 pub mod event;
 pub mod id;
 pub mod pace;
+pub mod recipe;
 pub mod record;
 pub mod settings;

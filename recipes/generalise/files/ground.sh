@@ -1,0 +1,183 @@
+# Sourced by generalise.sh, assert.sh and scan.sh: where the machine is, and how its paths are walked.
+#
+# GOLDSEED_ROOT   the tree to work on, / when it is not set. All paths are taken relative to it after a `cd`, so that a
+#                 name in it can hold anything, and nothing outside of it is ever named.
+# GOLDSEED_MOUNTS the list of mounts, /proc/self/mounts when it is not set.
+
+cd "${GOLDSEED_ROOT:-/}" || exit 1
+ground=$(pwd -P)
+live=no
+if [ "$ground" = / ] && [ -d /run/systemd/system ]; then live=yes; fi
+line_end='
+'
+tab=$(printf '\t')
+LC_ALL=C
+export LC_ALL
+
+# Prints the mounts at and below the ground, one a line: path (relative, `.` for the ground), tab, file system type.
+mounts() {
+    while read -r _ point kind _; do
+        case $point in *\\*) point=$(printf '%b' "$point") ;; esac
+        case $point in
+            "$ground") printf '.\t%s\n' "$kind" ;;
+            "${ground%/}"/*) printf './%s\t%s\n' "${point#"${ground%/}"/}" "$kind" ;;
+        esac
+    done <"${GOLDSEED_MOUNTS:-/proc/self/mounts}"
+}
+mount_list=$(mounts)
+
+# Is something mounted at this very path?
+is_mounted() {
+    case "$line_end$mount_list" in
+        *"$line_end$1$tab"*) return 0 ;;
+        *) return 1 ;;
+    esac
+}
+
+# Is something mounted below this path?
+is_mounted_below() {
+    case "$line_end$mount_list" in
+        *"$line_end$1/"*) return 0 ;;
+        *) return 1 ;;
+    esac
+}
+
+# Does the way to this path lead through a symbolic link? Then `link` is that link. The last part may be one.
+leads_through_link() {
+    rest=${1#./}
+    walked=.
+    while :; do
+        case $rest in
+            */*) ;;
+            *) return 1 ;;
+        esac
+        walked=$walked/${rest%%/*}
+        rest=${rest#*/}
+        if [ -L "$walked" ]; then
+            link=$walked
+            return 0
+        fi
+    done
+}
+
+exists() { [ -e "$1" ] || [ -L "$1" ]; }
+
+# Prints the home directories, one a line. One that is a link, or reached through one, lies elsewhere: it is left out.
+homes() {
+    {
+        echo ./root
+        for home in ./home/*; do printf '%s\n' "$home"; done
+        while IFS=: read -r _ _ _ _ _ home _; do printf '.%s\n' "$home"; done <./etc/passwd
+    } 2>/dev/null | sort -u | while IFS= read -r home; do
+        case $home in
+            ./ | . | ./bin | ./sbin | ./usr | ./usr/* | ./dev | ./proc | ./run | ./run/* | *..*) continue ;;
+        esac
+        if [ -d "$home" ] && [ ! -L "$home" ] && ! leads_through_link "$home"; then printf '%s\n' "$home"; fi
+    done
+}
+home_list=$(homes)
+
+# Calls `$1 ROW HOW PATH` for each path that a line of the table stands for and that is there. $2: now | last | all.
+# $3: yes for the rows that hold on a proof, any for all rows.
+each_trace() {
+    while read -r row when proof how pattern; do
+        case $row in '' | '#'*) continue ;; esac
+        case $2 in "$when" | all) ;; *) continue ;; esac
+        case $3 in "$proof" | any) ;; *) continue ;; esac
+        case $pattern in
+            '~/'*)
+                while IFS= read -r base; do
+                    if [ -n "$base" ]; then each_match "$1" "$base" "${pattern#"~/"}"; fi
+                done <<HOMES
+$home_list
+HOMES
+                ;;
+            *) each_match "$1" . "${pattern#/}" ;;
+        esac
+    done <<TABLE
+$(cat "$table" && own_traces)
+TABLE
+}
+
+# Calls `$1 ROW HOW PATH` for each match of the glob $3 in the directory $2. The glob is expanded inside of it, so that
+# a home whose name has a bracket in it is taken as it is.
+each_match() {
+    call=$1 base=$2 glob=$3
+    cd "$base" || return 0
+    old_separators=$IFS
+    IFS=
+    # shellcheck disable=SC2086 # globs are meant to expand; words do not split, IFS is empty
+    set -- $glob
+    IFS=$old_separators
+    cd "$ground" || exit 1
+    for found in "$@"; do
+        found=$base/$found
+        if exists "$found"; then "$call" "$row" "$how" "$found"; fi
+    done
+}
+
+# What the recipes of this machine want removed as well: lines `remove PATH` in /opt/goldseed/generalise.d/*.
+own_traces() {
+    for file in ./opt/goldseed/generalise.d/*; do
+        [ -f "$file" ] || continue
+        while read -r verb path; do
+            case $verb:$path in
+                remove:/*/*) printf 'own now yes remove %s\n' "$path" ;;
+            esac
+        done <"$file"
+    done
+}
+
+# Is this path declared harmless by a line `allow PATH` in /opt/goldseed/generalise.d/*?
+is_allowed() {
+    for file in ./opt/goldseed/generalise.d/*; do
+        [ -f "$file" ] || continue
+        while read -r verb path; do
+            if [ "$verb" = allow ] && [ ".$path" = "$1" ]; then return 0; fi
+        done <"$file"
+    done
+    return 1
+}
+
+# Prints the lines of fstab that mount something over the network: device, path, type, options; spaces as \040.
+network_fstab() {
+    [ -f ./etc/fstab ] || return 0
+    while read -r device point kind options _; do
+        case $device in '' | '#'*) continue ;; esac
+        case $kind:,$options, in
+            nfs:* | nfs4:* | efs:* | cifs:* | smb3:* | ceph:* | glusterfs:* | lustre:* | fuse:* | fuse.*:* | *:*,_netdev,*)
+                printf '%s %s %s %s\n' "$device" "$point" "$kind" "$options" ;;
+        esac
+    done <./etc/fstab
+}
+
+# Prints the directories on which something comes over the network, mounted now or not: relative, one a line.
+network_points() {
+    {
+        printf '%s\n' "$mount_list" | while IFS="$tab" read -r point kind; do
+            case $kind in
+                nfs | nfs4 | efs | cifs | smb3 | ceph | glusterfs | lustre | 9p | fuse.s3fs | fuse.rclone | fuse.sshfs | fuse.gcsfuse | fuse.mount-s3 | fuse.goofys | fuse.glusterfs)
+                    printf '%s\n' "$point" ;;
+            esac
+        done
+        network_fstab | while read -r _ point _; do printf '.%b\n' "$point"; done
+        for file in ./opt/goldseed/bridge/mounts.d/*; do
+            [ -f "$file" ] || continue
+            while IFS= read -r point; do [ -n "$point" ] && printf '.%s\n' "$point"; done <"$file"
+        done
+    } | sort -u
+}
+
+# Prints the swap files that fstab names: relative, one a line.
+swap_files() {
+    [ -f ./etc/fstab ] || return 0
+    while read -r device _ kind _; do
+        case $kind:$device in
+            swap:/dev/*) ;;
+            swap:/*) printf '.%b\n' "$device" ;;
+        esac
+    done <./etc/fstab
+}
+
+# The units that Beanstalk copies into /etc/systemd/system and enables again by itself on a new machine.
+beanstalk_units='aws-eb.target eb-app.target web.service cfn-hup.service healthd.service'

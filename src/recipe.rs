@@ -1,0 +1,33 @@
+//! YAML recipes become one POSIX shell script.
+//!
+//! The way of a recipe: [`Library::load`] finds, reads and checks it; [`Recipe::bind`] gives it a pipeline's values;
+//! [`compile()`] turns all recipes of a pipeline into one [`Script`] of check-then-change steps; [`Reader`] understands
+//! what the script says while it runs. Values reach the script as quoted words only, and secrets not at all: the
+//! node fetches them.
+
+mod bind;
+mod compile;
+mod epoch;
+mod forms;
+mod interpolate;
+mod library;
+mod model;
+mod outcome;
+mod parameters;
+mod quote;
+mod reading;
+mod resources;
+mod script;
+mod secrets;
+mod trial;
+mod verify;
+
+pub use bind::Bound;
+pub use compile::compile;
+pub use library::{Library, LoadError, bridge_files};
+pub use model::Recipe;
+pub use outcome::{Line, Reader, StepResult};
+pub use parameters::{Argument, Bounds, Kind, Parameter};
+pub use script::{Purpose, Script, StepInfo};
+pub use secrets::SecretReference;
+pub use verify::{HttpCheck, balancer_checks};

@@ -1,0 +1,341 @@
+//! Recipes with values become one script.
+
+use std::collections::HashMap;
+
+use super::bind::Bound;
+use super::epoch::{self, Call, Unit};
+use super::interpolate::{self, Scope};
+use super::model::{Role, Step};
+use super::parameters::Argument;
+use super::resources::{self, Site, Work};
+use super::script::{self, Purpose, Script, StepInfo};
+use super::verify;
+use crate::document::{Diagnostics, Node, Review, Value};
+
+mod frame;
+
+/// Compiles recipes, in their order, to one script.
+///
+/// # Errors
+/// Values that make no sense where a recipe puts them; all of them, in the recipes' files.
+pub fn compile(recipes: &[Bound], purpose: Purpose) -> Result<Script, Diagnostics> {
+    let mut compiler = Compiler {
+        purpose,
+        ..Compiler::default()
+    };
+    let prefixes = prefixes(recipes);
+    for (bound, prefix) in recipes.iter().zip(&prefixes) {
+        compiler.platforms(bound, prefix);
+    }
+    if purpose == Purpose::Apply && has_role(recipes, Role::Seed) {
+        let step = Compiler::own_step(recipes, Role::Seed, "seed", "this machine is the seed");
+        compiler.push(
+            step,
+            Call::Step {
+                work: plain("gs_record_seed"),
+                notify: Vec::new(),
+                seed_only: false,
+            },
+        );
+    }
+    for (bound, prefix) in recipes.iter().zip(&prefixes) {
+        compiler.recipe(bound, prefix);
+    }
+    if purpose == Purpose::Apply {
+        compiler.boot(recipes, &prefixes);
+    }
+    let mut body = epoch::write(&compiler.units);
+    if purpose == Purpose::Apply {
+        let keep = if compiler.secrets { "gs_keep=1\n" } else { "" };
+        body.insert_str(0, &format!("{keep}gs_forget_lists\n"));
+    }
+    let (text, digest) = script::assemble(&body, compiler.secrets, purpose);
+    compiler.found.or(Script {
+        text,
+        digest,
+        steps: compiler.steps,
+    })
+}
+
+/// The secrets that a `secret-file` names, which its content may mention.
+pub(super) fn secrets_of(body: &Node) -> Vec<String> {
+    let Some(Node {
+        value: Value::List(items),
+        ..
+    }) = body.get("secrets")
+    else {
+        return Vec::new();
+    };
+    let name = |item: &Node| match &item.value {
+        Value::Text { text, .. } => Some(text.clone()),
+        _ => None,
+    };
+    items.iter().filter_map(name).collect()
+}
+
+/// What the ids of each recipe's steps begin with: its name, numbered from its second use on.
+fn prefixes(recipes: &[Bound]) -> Vec<String> {
+    let mut uses: HashMap<&str, usize> = HashMap::new();
+    let prefix = |bound: &'_ Bound, count: usize| match count {
+        1 => bound.recipe.name().to_owned(),
+        count => format!("{}~{count}", bound.recipe.name()),
+    };
+    recipes
+        .iter()
+        .map(|bound| {
+            let count = uses.entry(bound.recipe.name()).or_default();
+            *count += 1;
+            prefix(bound, *count)
+        })
+        .collect()
+}
+
+fn plain(function: &str) -> Work {
+    Work {
+        words: vec![function.to_owned()],
+        ends_epoch: true,
+        ..Work::default()
+    }
+}
+
+fn has_role(recipes: &[Bound], role: Role) -> bool {
+    recipes
+        .iter()
+        .any(|bound| bound.recipe.0.steps.iter().any(|step| step.role == role))
+}
+
+struct Compiler {
+    purpose: Purpose,
+    units: Vec<Unit>,
+    steps: Vec<StepInfo>,
+    found: Diagnostics,
+    secrets: bool,
+}
+
+impl Default for Compiler {
+    fn default() -> Self {
+        Self {
+            purpose: Purpose::Apply,
+            units: Vec::new(),
+            steps: Vec::new(),
+            found: Diagnostics::default(),
+            secrets: false,
+        }
+    }
+}
+
+impl Compiler {
+    fn push(&mut self, step: StepInfo, call: Call) {
+        self.units.push(Unit {
+            id: step.id.clone(),
+            call,
+        });
+        self.steps.push(step);
+    }
+
+    fn has_work(&self, bound: &Bound) -> bool {
+        let content = &bound.recipe.0;
+        match self.purpose {
+            Purpose::Apply => content.steps.iter().any(|step| step.role != Role::Migrate),
+            Purpose::Migrate => content.steps.iter().any(|step| step.role == Role::Migrate),
+            Purpose::Verify => content.checks.iter().any(|check| !check.at_balancer),
+        }
+    }
+
+    fn recipe(&mut self, bound: &Bound, prefix: &str) {
+        let content = &bound.recipe.0;
+        match self.purpose {
+            Purpose::Verify => {
+                for (index, check) in content
+                    .checks
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, check)| !check.at_balancer)
+                {
+                    self.check(bound, &format!("{prefix}/check-{}", index + 1), check);
+                }
+            }
+            Purpose::Apply => {
+                self.steps_of(bound, prefix, |role| role != Role::Migrate);
+                self.handlers(bound, prefix);
+            }
+            Purpose::Migrate => {
+                self.steps_of(bound, prefix, |role| role == Role::Migrate);
+                self.handlers(bound, prefix);
+            }
+        }
+    }
+
+    fn steps_of(&mut self, bound: &Bound, prefix: &str, wanted: impl Fn(Role) -> bool) {
+        for (index, step) in bound
+            .recipe
+            .0
+            .steps
+            .iter()
+            .enumerate()
+            .filter(|(_, step)| wanted(step.role))
+        {
+            let id = format!("{prefix}/{}", index + 1);
+            let items = step
+                .each
+                .as_ref()
+                .and_then(|name| match bound.arguments.get(name) {
+                    Some(Argument::List(items)) => Some(items.clone()),
+                    _ => None,
+                });
+            match (&step.each, items) {
+                (None, _) => self.step(bound, prefix, &id, step, None),
+                (Some(_), items) => {
+                    for (number, item) in items.unwrap_or_default().into_iter().enumerate() {
+                        self.step(
+                            bound,
+                            prefix,
+                            &format!("{id}.{}", number + 1),
+                            step,
+                            Some(item),
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, bound: &Bound, prefix: &str, id: &str, step: &Step, item: Option<String>) {
+        let content = &bound.recipe.0;
+        let info = info(bound, id, step);
+        if step
+            .condition
+            .as_ref()
+            .is_some_and(|when| !when.holds(|name| bound.arguments.get(name).cloned()))
+        {
+            return self.push(info, Call::Skip);
+        }
+        let scope = Scope {
+            item,
+            ..bound.scope()
+        };
+        let review = Review::of(&content.source);
+        let kind = step.kind.text.as_str();
+        let body = interpolate::resolve(
+            &step.body,
+            &scope,
+            resources::shell_keys(kind),
+            &secrets_of(&step.body),
+            &review,
+        );
+        // What a reference left unresolved was reported; reading on would report it twice.
+        let work = if review.count() == 0 {
+            resources::read(
+                &step.kind,
+                &body,
+                &Site {
+                    role: step.role,
+                    scope: &scope,
+                    files: &content.files,
+                    review: &review,
+                },
+            )
+        } else {
+            None
+        };
+        self.found.extend(review.take());
+        let Some(work) = work else { return };
+        self.secrets |= !work.secrets.is_empty();
+        let notify = step
+            .notify
+            .iter()
+            .map(|handler| format!("{prefix}.{handler}"))
+            .collect();
+        self.push(
+            info,
+            Call::Step {
+                work,
+                notify,
+                seed_only: step.role == Role::Seed,
+            },
+        );
+    }
+
+    fn check(&mut self, bound: &Bound, id: &str, check: &Step) {
+        let info = info(bound, id, check);
+        let scope = bound.scope();
+        if check
+            .condition
+            .as_ref()
+            .is_some_and(|when| !when.holds(|name| scope.arguments.get(name).cloned()))
+        {
+            return self.push(info, Call::Skip);
+        }
+        let review = Review::of(&bound.recipe.0.source);
+        let body = interpolate::resolve(&check.body, &scope, &verify::SHELL, &[], &review);
+        let work = if review.count() == 0 {
+            verify::read(check, &body, &review)
+        } else {
+            None
+        };
+        self.found.extend(review.take());
+        if let Some(work) = work {
+            self.push(
+                info,
+                Call::Step {
+                    work,
+                    notify: Vec::new(),
+                    seed_only: false,
+                },
+            );
+        }
+    }
+
+    /// The handlers that the recipe's steps of this script may have notified, once, after its last step.
+    fn handlers(&mut self, bound: &Bound, prefix: &str) {
+        if !self.has_work(bound) {
+            return;
+        }
+        let content = &bound.recipe.0;
+        for handler in &content.handlers {
+            let review = Review::of(&content.source);
+            let shell = &resources::HANDLER_SHELL;
+            let body = interpolate::resolve(&handler.body, &bound.scope(), shell, &[], &review);
+            let work = if review.count() == 0 {
+                resources::handler(&body, &review)
+            } else {
+                None
+            };
+            self.found.extend(review.take());
+            let Some(work) = work else { continue };
+            let step = StepInfo {
+                id: format!("{prefix}/{}", handler.name.text),
+                recipe: content.name.clone(),
+                name: handler.name.text.clone(),
+                kind: "handler".to_owned(),
+                place: content.source.place(handler.name.span.start),
+            };
+            self.push(
+                step,
+                Call::Handler {
+                    pending: format!("{prefix}.{}", handler.name.text),
+                    work,
+                },
+            );
+        }
+    }
+}
+
+fn info(bound: &Bound, id: &str, step: &Step) -> StepInfo {
+    let content = &bound.recipe.0;
+    let inner = match step.body.get("name").map(|node| &node.value) {
+        Some(Value::Text { text, .. }) if step.kind.text == "run" => Some(text.clone()),
+        _ => None,
+    };
+    StepInfo {
+        id: id.to_owned(),
+        recipe: content.name.clone(),
+        name: step
+            .name
+            .clone()
+            .or(inner)
+            .unwrap_or_else(|| verify::describe(&step.kind, &step.body)),
+        kind: step.kind.text.clone(),
+        place: content.source.place(step.kind.span.start),
+    }
+}

@@ -1,0 +1,156 @@
+# Files, folders, links and lines.
+
+# Looks at everything that a stretch of steps compares, with one process each.
+gs_look_attributes() { gs_stats=$gs_nl$(stat -L -c '%f|%U|%G|%n' "$@" 2>/dev/null)$gs_nl; }
+gs_look_contents() { gs_sums=$gs_nl$(sha256sum "$@" 2>/dev/null)$gs_nl; }
+gs_has_attributes() { case $gs_stats in *"$gs_nl$1$gs_nl"*) ;; *) return 1 ;; esac; }
+gs_has_content() { case $gs_sums in *"$gs_nl$1$gs_nl"*) ;; *) return 1 ;; esac; }
+
+# PATH: names the temporary file or folder beside it, writes that name down, and makes sure it is not there.
+gs_temporary() {
+  gs_temp=$1.~goldseed
+  printf '%s\n' "$gs_temp" > "$gs_state/temporary" || return 1
+  if [ -e "$gs_temp" ] || [ -h "$gs_temp" ]; then rm -rf "$gs_temp"; fi
+}
+gs_temporary_done() { : > "$gs_state/temporary"; }
+gs_label() { if command -v restorecon > /dev/null 2>&1; then restorecon -F "$1" || :; fi; }
+
+# PATH OWNER GROUP MODE. Five digits: with four, GNU chmod leaves a folder's set-group-id bit.
+gs_attributes() { chown "$2:$3" "$1" && chmod "0$4" "$1"; }
+
+# PATH OWNER GROUP MODE: the temporary file takes its place in one motion.
+gs_settle() {
+  if [ -d "$1" ]; then
+    gs_say "$1 is a folder"
+    return 1
+  fi
+  gs_attributes "$gs_temp" "$2" "$3" "$4" && mv -f "$gs_temp" "$1" && gs_temporary_done && gs_label "$1"
+}
+
+# PATH OWNER GROUP MODE EXPECTED
+gs_directory() {
+  gs_has_attributes "$5" && return 0
+  gs_touch && mkdir -p "$1" && gs_attributes "$1" "$2" "$3" "$4" && gs_label "$1"
+}
+
+# PATH OWNER GROUP MODE EXPECTED DIGEST CHECK ENCODING CONTENT
+gs_file() {
+  if gs_has_content "$6"; then
+    gs_has_attributes "$5" && return 0
+    gs_touch && gs_attributes "$1" "$2" "$3" "$4"
+    return
+  fi
+  gs_touch && gs_temporary "$1" || return 1
+  case $8 in
+    text) ( umask 077; set -C; printf %s "$9" > "$gs_temp" ) ;;
+    *) ( umask 077; set -C; printf %s "$9" | base64 -d > "$gs_temp" ) ;;
+  esac || return 1
+  if [ -z "$7" ]; then
+    gs_settle "$1" "$2" "$3" "$4"
+    return
+  fi
+  rm -f "$1.~goldseed-old"
+  if [ -e "$1" ]; then cp -p "$1" "$1.~goldseed-old" || return 1; fi
+  gs_settle "$1" "$2" "$3" "$4" || return 1
+  if sh -c "$7" < /dev/null; then
+    rm -f "$1.~goldseed-old"
+    return 0
+  fi
+  if [ -e "$1.~goldseed-old" ]; then mv -f "$1.~goldseed-old" "$1"; else rm -f "$1"; fi
+  gs_say "the check of the new $1 failed; the old state is back"
+  return 1
+}
+
+# PATH PROGRAM: an awk program rewrites a file; owner, group and mode stay.
+gs_edit() {
+  if [ ! -f "$1" ]; then
+    gs_say "$1 is not there; a package or a file step has to bring it first"
+    return 1
+  fi
+  gs_target=$1
+  if [ -h "$1" ]; then gs_target=$(readlink -f "$1") || return 1; fi
+  LC_ALL=C awk "$2" < "$gs_target" > "$gs_work/edit" || return 1
+  cmp -s "$gs_work/edit" "$gs_target" && return 0
+  gs_touch && gs_temporary "$gs_target" && cp -p "$gs_target" "$gs_temp" && cat "$gs_work/edit" > "$gs_temp" &&
+    mv -f "$gs_temp" "$gs_target" && gs_temporary_done && gs_label "$gs_target"
+}
+
+# PATH SETTINGS: lines of section, key and value, between tabs.
+gs_ini() {
+  gs_settings=$2
+  export gs_settings
+  gs_edit "$1" '
+    function trim(t) { sub(/^[ \t]+/, "", t); sub(/[ \t\r]+$/, "", t); return t }
+    BEGIN {
+      rows = split(ENVIRON["gs_settings"], row, "\n")
+      for (i = 1; i <= rows; i++) if (row[i] != "") {
+        a = index(row[i], "\t"); rest = substr(row[i], a + 1); b = index(rest, "\t"); wants++
+        section[wants] = substr(row[i], 1, a - 1); key[wants] = substr(rest, 1, b - 1); value[wants] = substr(rest, b + 1)
+        want[section[wants] "\t" key[wants]] = wants
+      }
+      here = ""; last[""] = 0
+    }
+    {
+      line = $0; bare = trim(line)
+      if (bare ~ /^\[.*\]$/) { here = substr(bare, 2, length(bare) - 2); if (!(here in last)) last[here] = 0 }
+      else if (bare !~ /^[;#]/ && (eq = index(bare, "=")) && ((name = here "\t" trim(substr(bare, 1, eq - 1))) in want)) {
+        w = want[name]
+        if (w in done) next
+        done[w] = 1
+        if (trim(substr(bare, eq + 1)) != value[w]) line = key[w] " = " value[w]
+      }
+      out[++lines] = line
+      if (bare != "") last[here] = lines
+    }
+    END {
+      for (w = 1; w <= wants; w++) if (!(w in done)) {
+        s = section[w]; text = key[w] " = " value[w] "\n"
+        if (s in last) after[last[s]] = after[last[s]] text
+        else { if (!(s in added)) { order[++news] = s; added[s] = "" }; added[s] = added[s] text }
+      }
+      printf "%s", after[0]
+      for (i = 1; i <= lines; i++) { print out[i]; if (i in after) printf "%s", after[i] }
+      for (i = 1; i <= news; i++) printf "\n[%s]\n%s", order[i], added[order[i]]
+    }'
+}
+
+# PATH LINE PATTERN: the last line that the pattern (or, without one, the line itself) finds becomes the line.
+gs_line() {
+  gs_wanted=$2 gs_pattern=$3
+  export gs_wanted gs_pattern
+  gs_edit "$1" '
+    BEGIN { wanted = ENVIRON["gs_wanted"]; pattern = ENVIRON["gs_pattern"] }
+    { out[++lines] = $0; if (pattern == "" ? $0 == wanted : $0 ~ pattern) at = lines }
+    END { if (!at) at = ++lines; out[at] = wanted; for (i = 1; i <= lines; i++) print out[i] }'
+}
+
+# PATH TARGET
+gs_link() {
+  if [ -h "$1" ]; then
+    [ "$(readlink "$1")" = "$2" ] && return 0
+  elif [ -e "$1" ]; then
+    gs_say "$1 is there and is no link"
+    return 1
+  fi
+  gs_touch && ln -sfn "$2" "$1"
+}
+
+# PATH...
+gs_absent() {
+  for gs_path in "$@"; do
+    if [ -e "$gs_path" ] || [ -h "$gs_path" ]; then
+      if gs_mounted "$gs_path"; then
+        gs_say "$gs_path is a mount point"
+        return 1
+      fi
+      gs_touch && rm -rf "$gs_path" || return 1
+    fi
+  done
+}
+
+gs_mounted() {
+  while read -r gs_rest gs_point gs_rest; do
+    [ "$gs_point" = "$1" ] && return 0
+  done < /proc/self/mounts
+  return 1
+}

@@ -1,0 +1,164 @@
+# What every compiled script begins with. It works under dash, bash --posix and busybox, with mawk, gawk and busybox awk.
+# All functions check first and change only what differs; each takes its values as words. Names begin with gs_.
+set -u
+umask 022
+unset CDPATH ENV BASH_ENV GREP_OPTIONS
+HOME=/root
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+LC_ALL=C.UTF-8
+DEBIAN_FRONTEND=noninteractive
+NEEDRESTART_SUSPEND=1
+export HOME PATH LC_ALL DEBIAN_FRONTEND NEEDRESTART_SUSPEND
+cd /
+
+# Our own folders (and those of the system that tests may not touch) stand under GOLDSEED_ROOT, which is empty on a node.
+gs_root=${GOLDSEED_ROOT:-}
+gs_state=$gs_root/var/lib/goldseed
+gs_runtime=$gs_root/run/goldseed
+gs_work=$gs_runtime/work.$$
+gs_nl='
+'
+gs_id= gs_changed= gs_notify= gs_stats= gs_sums= gs_apt_fresh= gs_booting= gs_keep= gs_imds_token= gs_region=
+
+gs_say() { printf '%s\n' "$*"; }
+
+# ID WORD [CODE]: a line of the protocol; the time is /proc/uptime in hundredths of a second.
+gs_emit() {
+  read -r gs_up gs_rest < /proc/uptime
+  printf '@@%s %s %s %s\n' "$gs_nonce" "${gs_up%.*}${gs_up#*.}" "$1" "$2${3:+ $3}"
+}
+
+# ID FUNCTION ARGUMENT...: does one step; the first that fails ends the script.
+gs_step() {
+  gs_id=$1
+  shift
+  gs_changed=
+  gs_emit "$gs_id" start
+  "$@"
+  gs_code=$?
+  gs_notify=
+  if [ "$gs_code" -ne 0 ]; then
+    gs_emit "$gs_id" failed "$gs_code"
+    exit 1
+  fi
+  gs_emit "$gs_id" "${gs_changed:-ok}"
+}
+
+gs_skip() { gs_emit "$1" skipped; gs_notify=; }
+
+# Says that something is about to change: what is to be notified is on the disk before.
+gs_touch() {
+  gs_changed=changed
+  for gs_name in $gs_notify; do
+    : > "$gs_state/pending/$gs_name" || return 1
+  done
+}
+
+# ID NAME FUNCTION ARGUMENT...: a handler, if it is pending; it stays so until it has succeeded.
+gs_handler() {
+  gs_pending=$gs_state/pending/$2
+  if [ ! -e "$gs_pending" ]; then
+    gs_skip "$1"
+    return
+  fi
+  gs_handler_id=$1
+  shift 2
+  gs_step "$gs_handler_id" gs_handle "$gs_pending" "$@"
+}
+gs_handle() {
+  gs_handled=$1
+  shift
+  "$@" && rm -f "$gs_handled"
+}
+
+gs_open() {
+  mkdir -p "$gs_runtime" && ( umask 077; mkdir -p "$gs_state/pending" "$gs_state/archives" "$gs_work" ) || exit 1
+  # What a killed run left: folders of dead processes, and at most one temporary file.
+  for gs_old in "$gs_runtime"/work.*; do
+    kill -0 "${gs_old##*.}" 2>/dev/null || rm -rf "$gs_old"
+  done
+  if [ -s "$gs_state/temporary" ]; then
+    IFS= read -r gs_old < "$gs_state/temporary"
+    case $gs_old in /*'.~goldseed') rm -rf "$gs_old" ;; esac
+  fi
+  gs_os=$( . /etc/os-release && printf '%s-%s' "$ID" "${VERSION_ID:-}" )
+  case $gs_os in amzn-2023*) gs_os=al2023 ;; esac
+  gs_family=${gs_os%%-*}
+}
+gs_close() { rm -rf "$gs_work"; }
+
+# What recipes tell the bridge is told anew by each apply: what those of an earlier one said holds no longer.
+gs_forget_lists() { rm -rf "$gs_root/opt/goldseed/bridge/apps.d" "$gs_root/opt/goldseed/bridge/mounts.d"; }
+
+# PLATFORM...: this machine is one of them.
+gs_supports() {
+  for gs_name in "$@"; do
+    case $gs_name in "$gs_os" | "$gs_family") return 0 ;; esac
+  done
+  gs_say "this machine is $gs_os; the recipe is for: $*"
+  return 1
+}
+
+# The seed is the machine on which these steps are applied; its id is written down, and nothing else counts as one.
+gs_instance_id() {
+  if [ -s "$gs_root/var/lib/cloud/data/instance-id" ]; then
+    cat "$gs_root/var/lib/cloud/data/instance-id"
+  else
+    gs_imds latest/meta-data/instance-id
+  fi
+}
+gs_record_seed() {
+  gs_instance_id > "$gs_work/instance" && [ -s "$gs_work/instance" ] || {
+    gs_say 'neither cloud-init nor the metadata service says which instance this is'
+    return 1
+  }
+  cmp -s "$gs_work/instance" "$gs_state/seed" && return 0
+  gs_touch && cat "$gs_work/instance" > "$gs_state/seed"
+}
+gs_is_seed() {
+  [ -s "$gs_state/seed" ] && gs_instance_id > "$gs_work/instance" 2>/dev/null && cmp -s "$gs_work/instance" "$gs_state/seed"
+}
+
+# UNIT SCRIPT: what every new machine does before Beanstalk deploys.
+gs_install_boot() {
+  gs_boot=$gs_root/opt/goldseed/boot gs_units=$gs_root/etc/systemd/system
+  mkdir -p "$gs_boot" "$gs_units/multi-user.target.wants" || return 1
+  printf %s "$2" > "$gs_work/boot" && printf %s "$1" > "$gs_work/unit" || return 1
+  if ! cmp -s "$gs_work/boot" "$gs_boot/boot.sh"; then
+    gs_touch && gs_temporary "$gs_boot/boot.sh" && cat "$gs_work/boot" > "$gs_temp" &&
+      gs_settle "$gs_boot/boot.sh" root root 0700 || return 1
+  fi
+  if ! cmp -s "$gs_work/unit" "$gs_units/goldseed-boot.service"; then
+    gs_touch && gs_temporary "$gs_units/goldseed-boot.service" && cat "$gs_work/unit" > "$gs_temp" &&
+      gs_settle "$gs_units/goldseed-boot.service" root root 0644 || return 1
+    [ ! -d /run/systemd/system ] || systemctl daemon-reload
+  fi
+  gs_link "$gs_units/multi-user.target.wants/goldseed-boot.service" ../goldseed-boot.service && gs_boot_done
+}
+gs_remove_boot() {
+  for gs_path in "$gs_root/etc/systemd/system/multi-user.target.wants/goldseed-boot.service" \
+    "$gs_root/etc/systemd/system/goldseed-boot.service" "$gs_root/opt/goldseed/boot"; do
+    rm -rf "$gs_path" || return 1
+  done
+}
+# Beanstalk's deployment hooks look for this file.
+gs_boot_done() { : > "$gs_runtime/boot.ok"; }
+
+# PATH: what the metadata service (version 2) says. The token goes by standard input, not into a list of processes.
+gs_imds() {
+  gs_endpoint=${AWS_EC2_METADATA_SERVICE_ENDPOINT:-http://169.254.169.254}
+  if [ -z "$gs_imds_token" ]; then
+    gs_imds_token=$(curl -fsS --noproxy '*' --retry 2 --max-time 5 -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 900' \
+      "${gs_endpoint%/}/latest/api/token") || return 1
+  fi
+  printf 'header = "X-aws-ec2-metadata-token: %s"\n' "$gs_imds_token" |
+    curl -fsS --noproxy '*' --retry 2 --max-time 5 -K - "${gs_endpoint%/}/$1"
+}
+gs_find_region() {
+  [ -z "$gs_region" ] || return 0
+  gs_region=${AWS_REGION:-${AWS_DEFAULT_REGION:-}}
+  [ -n "$gs_region" ] || gs_region=$(gs_imds latest/meta-data/placement/region) || {
+    gs_say 'the region is not known: neither AWS_REGION nor the metadata service says it'
+    return 1
+  }
+}

@@ -1,0 +1,25 @@
+//! `absent: [/path, …]`: files and folders that must not be there.
+
+use super::{Site, Work, path};
+use crate::document::{Node, Value};
+
+pub(super) fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
+    let single = std::slice::from_ref(node);
+    let items = if let Value::List(items) = &node.value {
+        items
+    } else {
+        single
+    };
+    let mut paths = Vec::new();
+    for item in items {
+        let path = path(item, site.review)?;
+        if path.matches('/').count() < 2 {
+            site.review
+                .error(item.span.clone(), format!("`{path}` is too much to remove"))
+                .help("only what is inside one of the folders of `/` can be removed");
+            return None;
+        }
+        paths.push(path);
+    }
+    Some(Work::upheaval("gs_absent", paths))
+}

@@ -1,0 +1,87 @@
+//! `archive: {source, sha256, path, strip, owner, group}`: a folder that is the content of an archive.
+
+use super::{Site, Work, path, plain_name, single_line};
+use crate::document::{self, Fields, Node, Review};
+use crate::id::Digest;
+
+pub(super) fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
+    const KEYS: [&str; 6] = ["source", "sha256", "path", "strip", "owner", "group"];
+    let review = site.review;
+    let fields = Fields::of(node, "the step `archive`", &KEYS, review)?;
+    let source = fields.required("source", source);
+    let digest = fields.required("sha256", digest);
+    let path = fields.required("path", path);
+    let strip = fields.optional("strip", document::integer).unwrap_or(0);
+    if !(0..=9).contains(&strip) {
+        let span = fields.get("strip").map_or(0..0, |node| node.span.clone());
+        review.error(span, "`strip` is a number from 0 to 9");
+        return None;
+    }
+    let owner = fields
+        .optional("owner", plain_name)
+        .unwrap_or_else(|| "root".to_owned());
+    let group = fields
+        .optional("group", plain_name)
+        .unwrap_or_else(|| "root".to_owned());
+    let ((source, format), digest, path) = (source?, digest?, path?);
+    let stamp = Digest::of(&path).short().to_owned();
+    let state = Digest::of_parts([digest.as_str(), &strip.to_string(), &owner, &group]).to_string();
+    let words = [
+        path.clone(),
+        source,
+        format.to_owned(),
+        digest,
+        strip.to_string(),
+        owner,
+        group,
+        stamp,
+        state,
+    ];
+    Some(Work {
+        claims: vec![path],
+        ..Work::upheaval("gs_archive", words)
+    })
+}
+
+/// Where it comes from, and how it is packed.
+fn source(node: &Node, review: &Review) -> Option<(String, &'static str)> {
+    let text = single_line(node, review)?;
+    if !text.starts_with("https://") && !text.starts_with("http://") && !text.starts_with('/') {
+        review
+            .error(
+                node.span.clone(),
+                format!("`{text}` is no source of an archive"),
+            )
+            .help(
+                "an archive comes from an https:// address or from an absolute path on the machine",
+            );
+        return None;
+    }
+    let name = text.split(['?', '#']).next().unwrap_or_default();
+    let extension = |end: &str| name.len() > end.len() && name.ends_with(end);
+    let format = if extension(".tar.gz") || extension(".tgz") {
+        "tar.gz"
+    } else if extension(".zip") {
+        "zip"
+    } else {
+        review
+            .error(
+                node.span.clone(),
+                format!("it cannot be told how `{text}` is packed"),
+            )
+            .help("archives end with .tar.gz, .tgz or .zip");
+        return None;
+    };
+    Some((text, format))
+}
+
+fn digest(node: &Node, review: &Review) -> Option<String> {
+    let text = document::text(node, review)?;
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        review
+            .error(node.span.clone(), "`sha256` is 64 hexadecimal digits")
+            .help("`sha256sum FILE` prints them");
+        return None;
+    }
+    Some(text.to_lowercase())
+}

@@ -1,0 +1,64 @@
+//! `line: {path, line, match}`: one line of a file that is there already.
+
+use regex_lite::Regex;
+
+use super::{Site, Work, path, single_line};
+use crate::document::{self, Fields, Node, Review};
+
+pub(super) fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
+    let fields = Fields::of(
+        node,
+        "the step `line`",
+        &["path", "line", "match"],
+        site.review,
+    )?;
+    let path = fields.required("path", path);
+    let line = fields.required("line", single_line);
+    let pattern = fields.optional("match", pattern);
+    if fields.get("match").is_some() && pattern.is_none() {
+        return None;
+    }
+    let (path, line) = (path?, line?);
+    if let (Some((_, regex)), Some(node)) = (&pattern, fields.get("match"))
+        && !regex.is_match(&line)
+    {
+        site.review
+            .error(node.span.clone(), "`match` does not match the line that the step writes")
+            .label(format!("does not match `{line}`"))
+            .help("every run would add the line once more: widen `match` until it finds the line itself");
+        return None;
+    }
+    let pattern = pattern.map(|(text, _)| text).unwrap_or_default();
+    Some(Work {
+        claims: vec![path.clone()],
+        ..Work::call("gs_line", [path, line, pattern])
+    })
+}
+
+/// A pattern that means the same to us and to every awk: a POSIX extended one without intervals.
+fn pattern(node: &Node, review: &Review) -> Option<(String, Regex)> {
+    let text = document::text(node, review)?;
+    let foreign = text
+        .as_bytes()
+        .windows(2)
+        .any(|pair| pair[0] == b'\\' && pair[1].is_ascii_alphanumeric());
+    if foreign || text.contains('{') || text.contains("(?") || text.contains("*?") {
+        review
+            .error(
+                node.span.clone(),
+                "`match` is a POSIX extended pattern without intervals",
+            )
+            .help(r"write [[:space:]] for \s, [0-9] for \d, and repetitions out in full");
+        return None;
+    }
+    match Regex::new(text) {
+        Ok(regex) => Some((text.to_owned(), regex)),
+        Err(error) => {
+            review.error(
+                node.span.clone(),
+                format!("this pattern cannot be read: {error}"),
+            );
+            None
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! `service: {name, state, enabled}`.
+
+use super::{Site, Work, names};
+use crate::document::{self, Fields, Node, Review};
+
+pub(super) fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
+    let fields = Fields::of(
+        node,
+        "the step `service`",
+        &["name", "state", "enabled"],
+        site.review,
+    )?;
+    let names = fields.required("name", names);
+    let state = fields.optional("state", state).unwrap_or("any");
+    let enabled = match fields.optional("enabled", document::boolean) {
+        Some(true) => "enabled",
+        Some(false) => "disabled",
+        None => "any",
+    };
+    if fields.get("state").is_none() && fields.get("enabled").is_none() {
+        site.review
+            .error(
+                fields.head(),
+                "the step `service` says nothing about the service",
+            )
+            .help("give `state: running`, `state: stopped` or `enabled: true`");
+        return None;
+    }
+    let words = [state.to_owned(), enabled.to_owned()]
+        .into_iter()
+        .chain(names?);
+    Some(Work::upheaval("gs_service", words))
+}
+
+/// `running` or `stopped`.
+pub(in crate::recipe) fn state(node: &Node, review: &Review) -> Option<&'static str> {
+    match document::text(node, review)? {
+        "running" => Some("running"),
+        "stopped" => Some("stopped"),
+        other => {
+            review
+                .error(
+                    node.span.clone(),
+                    format!("`{other}` is no state of a service"),
+                )
+                .help("states are `running` and `stopped`");
+            None
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! `user: {name, uid, home, shell, groups, system}`.
+
+use super::{Site, Work, names, path, plain_name};
+use crate::document::{self, Fields, Node};
+
+pub(super) fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
+    const KEYS: [&str; 6] = ["name", "uid", "home", "shell", "groups", "system"];
+    let review = site.review;
+    let fields = Fields::of(node, "the step `user`", &KEYS, review)?;
+    let name = fields.required("name", plain_name);
+    let uid = fields.optional("uid", document::integer);
+    if let Some(uid) = uid
+        && !(1..=4_294_967_293).contains(&uid)
+    {
+        let span = fields.get("uid").map_or(0..0, |node| node.span.clone());
+        review.error(span, format!("{uid} is no user's number"));
+        return None;
+    }
+    let home = fields.optional("home", path).unwrap_or_default();
+    let shell = fields.optional("shell", path).unwrap_or_default();
+    let groups = fields.optional("groups", names).unwrap_or_default();
+    let system = fields
+        .optional("system", document::boolean)
+        .unwrap_or(false);
+    let uid = uid.map(|uid| uid.to_string()).unwrap_or_default();
+    let kind = if system { "system" } else { "ordinary" };
+    let words = [name?, uid, home, shell, groups.join(","), kind.to_owned()];
+    Some(Work::upheaval("gs_user", words))
+}

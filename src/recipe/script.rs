@@ -1,0 +1,102 @@
+//! The text of a script: what it begins with, how it runs its steps, how it ends.
+
+use crate::document::Place;
+use crate::id::Digest;
+
+const PRELUDE: &str = concat!(
+    include_str!("prelude.sh"),
+    include_str!("files.sh"),
+    include_str!("system.sh")
+);
+const CHECKS: &str = include_str!("checks.sh");
+const SECRETS: &str = include_str!("secrets.sh");
+pub(super) const BOOT_UNIT: &str = include_str!("boot.service");
+
+/// Stands for the nonce until the digest is known.
+const NONCE: &str = "@NONCE@";
+
+/// What a script is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Steps of the roles image, seed and boot, on the seed.
+    Apply,
+    /// Checks that are made on a node.
+    Verify,
+    /// Steps of the role migrate, right before a swap.
+    Migrate,
+}
+
+/// A POSIX shell script, and what its steps are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    /// The whole text. It holds no secret.
+    pub text: String,
+    /// Of the text, before its own first digits were put in as the marker of its protocol.
+    pub digest: Digest,
+    /// In the order in which they are done.
+    pub steps: Vec<StepInfo>,
+}
+
+/// One step of a script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepInfo {
+    /// As it stands in the script's lines: `mount-efs/2`, `site/3.1` for the first item of an `each`.
+    pub id: String,
+    /// The recipe's name.
+    pub recipe: String,
+    /// For people.
+    pub name: String,
+    /// The key that it stands under: `file`.
+    pub kind: String,
+    /// Where it stands.
+    pub place: Place,
+}
+
+impl Script {
+    /// What tells the script's own lines from its commands' output.
+    pub(crate) fn nonce(&self) -> &str {
+        self.digest.as_str().get(..8).unwrap_or_default()
+    }
+
+    /// A step by its id.
+    pub fn step(&self, id: &str) -> Option<&StepInfo> {
+        self.steps.iter().find(|step| step.id == id)
+    }
+}
+
+/// The prelude without its comments, the parts that are needed, and the body; with its digest as the nonce.
+pub(super) fn assemble(body: &str, secrets: bool, purpose: Purpose) -> (String, Digest) {
+    let mut library = String::from(PRELUDE);
+    if purpose == Purpose::Verify {
+        library.push_str(CHECKS);
+    }
+    if secrets {
+        library.push_str(SECRETS);
+    }
+    let library: String = library
+        .lines()
+        .filter(|line| !line.is_empty() && !line.trim_start().starts_with('#'))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    // A killed command's code, or one that Run Command would take for a word of its own, must not get out.
+    let run = if secrets {
+        "{ ( gs_all ); printf '%s\\n' \"$?\" > \"$gs_work/code\"; printf '@@%s end\\n' \"$gs_nonce\"; } 2>&1 | gs_mask\n\
+         read -r gs_code < \"$gs_work/code\" || gs_code=1\n"
+    } else {
+        "( gs_all ) 2>&1\ngs_code=$?\n"
+    };
+    let template = format!(
+        "#!/bin/sh\n# Compiled by goldseed from recipes; changes to it are lost.\n{library}gs_nonce={NONCE}\ngs_all() {{\n:\n{body}}}\n\
+         trap gs_close EXIT\ntrap 'exit 1' HUP INT TERM\ngs_open\n{run}[ \"$gs_code\" = 0 ] || exit 1\n"
+    );
+    let digest = Digest::of(&template);
+    let nonce = digest.as_str().get(..8).unwrap_or_default();
+    (
+        template.replacen(
+            &format!("gs_nonce={NONCE}"),
+            &format!("gs_nonce={nonce}"),
+            1,
+        ),
+        digest,
+    )
+}

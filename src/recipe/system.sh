@@ -1,0 +1,282 @@
+# Packages, users, mounts, archives, services, commands.
+
+# CHOICE...: each is PLATFORM=NAMES; the nearest to this machine is taken. Ubuntu takes Debian's when it has none.
+gs_package() {
+  for gs_name in "$gs_os" "$gs_family" debian any; do
+    case $gs_name-$gs_family in debian-debian | debian-ubuntu | any-* | "$gs_os"-* | "$gs_family"-*) ;; *) continue ;; esac
+    for gs_choice in "$@"; do
+      case $gs_choice in
+        "$gs_name="*)
+          # Names hold no blanks and no wildcards; the compiler sees to that.
+          set -- ${gs_choice#*=}
+          [ $# -eq 0 ] || gs_install "$@"
+          return
+          ;;
+      esac
+    done
+  done
+  gs_say "the step names no packages for $gs_os"
+  return 1
+}
+gs_install() {
+  if command -v dnf > /dev/null 2>&1; then
+    rpm -q --whatprovides "$@" > /dev/null 2>&1 && return 0
+    # dnf waits for its lock by itself.
+    gs_touch && dnf -y --setopt=install_weak_deps=False install "$@" < /dev/null
+    return
+  fi
+  gs_apt_missing "$@" || return 0
+  gs_touch || return 1
+  # What a killed run left half-way.
+  dpkg --configure -a < /dev/null || return 1
+  if [ -z "$gs_apt_fresh" ]; then
+    gs_apt_fresh=1
+    gs_tries=0
+    until apt-get -q update < /dev/null; do
+      gs_tries=$((gs_tries + 1))
+      if [ "$gs_tries" -ge 3 ]; then
+        gs_say 'the package lists could not be renewed; going on with those that are there'
+        break
+      fi
+      sleep 5
+    done
+  fi
+  apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef \
+    -o Dpkg::Options::=--force-confold install "$@" < /dev/null
+}
+# NAME...: whether any of them is missing. A name may be virtual, so that only apt knows.
+gs_apt_missing() {
+  for gs_name in "$@"; do
+    [ "$(dpkg-query -W -f '${db:Status-Status}' "$gs_name" 2>/dev/null)" = installed ] && continue
+    gs_plan=$(apt-get -s -q --no-install-recommends install "$gs_name" 2>&1 < /dev/null) || return 0
+    case $gs_nl$gs_plan in *"$gs_nl"'Inst '*) return 0 ;; esac
+  done
+  return 1
+}
+
+# NAME UID HOME SHELL GROUPS KIND; what is empty is left to the system, or as it is; a new user without a shell cannot log in.
+gs_user() {
+  gs_entry=$(getent passwd "$1") || gs_entry=
+  if [ -z "$gs_entry" ]; then
+    gs_touch || return 1
+    gs_name=$1 gs_uid=$2 gs_home=$3 gs_shell=${4:-/usr/sbin/nologin} gs_groups=$5
+    if [ "$6" = system ]; then set -- -r -M -s "$gs_shell"; else set -- -m -s "$gs_shell"; fi
+    if getent group "$gs_name" > /dev/null; then set -- "$@" -g "$gs_name"; else set -- "$@" -U; fi
+    [ -z "$gs_uid" ] || set -- "$@" -u "$gs_uid"
+    [ -z "$gs_home" ] || set -- "$@" -d "$gs_home"
+    [ -z "$gs_groups" ] || set -- "$@" -G "$gs_groups"
+    useradd "$@" "$gs_name"
+    return
+  fi
+  gs_rest=${gs_entry#*:*:} gs_uid=${gs_rest%%:*}
+  gs_rest=${gs_rest#*:*:*:} gs_home=${gs_rest%%:*} gs_shell=${gs_rest#*:}
+  if [ -n "$2" ] && [ "$2" != "$gs_uid" ]; then gs_touch && usermod -u "$2" "$1" || return 1; fi
+  if [ -n "$3" ] && [ "$3" != "$gs_home" ]; then gs_touch && usermod -d "$3" "$1" || return 1; fi
+  if [ -n "$4" ] && [ "$4" != "$gs_shell" ]; then gs_touch && usermod -s "$4" "$1" || return 1; fi
+  gs_have=" $(id -nG "$1") " gs_want=$5,
+  while [ "$gs_want" != , ] && [ -n "$gs_want" ]; do
+    gs_name=${gs_want%%,*} gs_want=${gs_want#*,}
+    case $gs_have in *" $gs_name "*) ;; *) gs_touch && usermod -a -G "$gs_name" "$1" || return 1 ;; esac
+  done
+}
+
+# PATH TYPE SOURCE OPTIONS
+gs_mount() {
+  gs_path=$1 gs_type=$2 gs_source=$3 gs_options=$4
+  # Amazon's advice for EFS over plain NFS.
+  gs_nfs=nfsvers=4.1,rsize=1048576,wsize=1048576,hard,timeo=600,retrans=2,noresvport
+  case $gs_type in
+    bind) gs_type=none gs_options=bind,nofail${gs_options:+,$gs_options} ;;
+    nfs4) gs_options=_netdev,nofail,x-systemd.mount-timeout=30s,${gs_options:-$gs_nfs} ;;
+    efs)
+      if command -v mount.efs > /dev/null 2>&1; then
+        gs_options=_netdev,nofail,x-systemd.mount-timeout=30s${gs_options:+,$gs_options}
+      else
+        case ,$gs_options, in *,tls,* | *,iam,*)
+          gs_say 'the options tls and iam need the package amazon-efs-utils'
+          return 1
+          ;;
+        esac
+        gs_find_region || return 1
+        gs_type=nfs4 gs_source=${gs_source%%:*}.efs.$gs_region.amazonaws.com:${gs_source#*:}
+        gs_options=_netdev,nofail,x-systemd.mount-timeout=30s,$gs_nfs${gs_options:+,$gs_options}
+      fi
+      ;;
+  esac
+  if ! gs_mounted "$gs_path" && [ -n "$(ls -A "$gs_path" 2>/dev/null)" ]; then
+    gs_say "$gs_path is not empty; what is in it would be hidden by the mount: move it away first"
+    return 1
+  fi
+  [ -e "$gs_root/etc/fstab" ] || : > "$gs_root/etc/fstab"
+  gs_wanted="$gs_source $gs_path $gs_type $gs_options 0 0" gs_point=$gs_path gs_before=$gs_changed
+  export gs_wanted gs_point
+  gs_edit "$gs_root/etc/fstab" '
+    BEGIN { wanted = ENVIRON["gs_wanted"]; point = ENVIRON["gs_point"] }
+    $1 !~ /^#/ && $2 == point { if (!found) print wanted; found = 1; next }
+    { print }
+    END { if (!found) print wanted }' || return 1
+  if gs_mounted "$gs_path"; then
+    [ "$gs_before" = "$gs_changed" ] && return 0
+    # It is mounted by another line than the one that stands there now.
+    umount "$gs_path" || return 1
+  fi
+  gs_touch || return 1
+  [ ! -d /run/systemd/system ] || systemctl daemon-reload
+  mkdir -p "$gs_path" || return 1
+  # An immutable mount point: what is written while nothing is mounted fails at once and is not lost under the mount.
+  chattr +i "$gs_path" 2>/dev/null || :
+  gs_tries=0
+  until gs_mount_now "$gs_path"; do
+    gs_tries=$((gs_tries + 1))
+    [ "$gs_tries" -lt 3 ] || return 1
+    sleep 3
+  done
+}
+# PATH: systemd may be mounting it already; its job is joined, a second mount would lie on the first.
+gs_mount_now() {
+  if [ -d /run/systemd/system ]; then
+    systemctl start "$(systemd-escape -p --suffix=mount "$1")" || :
+  fi
+  gs_mounted "$1" || mount "$1"
+}
+
+# PATH SOURCE FORMAT SHA256 STRIP OWNER GROUP STAMP STATE: the folder is the archive's content, nothing else.
+gs_archive() {
+  gs_stamp=$gs_state/archives/$8
+  if [ -d "$1" ] && [ -f "$gs_stamp" ]; then
+    read -r gs_rest < "$gs_stamp"
+    [ "$gs_rest" = "$9" ] && return 0
+  fi
+  if [ -e "$1" ] && [ ! -f "$gs_stamp" ] && { [ ! -d "$1" ] || [ -n "$(ls -A "$1")" ]; }; then
+    gs_say "$1 is there and was not made by this step; remove it first, or choose another path"
+    return 1
+  fi
+  gs_touch || return 1
+  gs_download=$2
+  case $2 in http*)
+    gs_download=$gs_state/download
+    curl -fsSL --retry 3 -o "$gs_download" "$2" || return 1
+    ;;
+  esac
+  gs_digest=$(sha256sum < "$gs_download") || return 1
+  if [ "${gs_digest%% *}" != "$4" ]; then
+    gs_say "$2 has the digest ${gs_digest%% *}, not $4"
+    rm -f "$gs_state/download"
+    return 1
+  fi
+  mkdir -p "${1%/*}/" && gs_temporary "$1" && mkdir "$gs_temp" || return 1
+  case $3 in
+    zip)
+      unzip -q "$gs_download" -d "$gs_temp" || return 1
+      gs_tries=$5
+      while [ "$gs_tries" -gt 0 ]; do
+        gs_strip_folder || return 1
+        gs_tries=$((gs_tries - 1))
+      done
+      ;;
+    *) tar -xzf "$gs_download" -o --strip-components="$5" -C "$gs_temp" || return 1 ;;
+  esac
+  rm -f "$gs_state/download"
+  if [ -z "$(ls -A "$gs_temp")" ]; then
+    gs_say "nothing is left of $2 without its first $5 folders"
+    return 1
+  fi
+  chown -R "$6:$7" "$gs_temp" && chmod 755 "$gs_temp" && rm -f "$gs_stamp" || return 1
+  rm -rf "$1" && mv "$gs_temp" "$1" && gs_temporary_done && printf '%s\n' "$9" > "$gs_stamp"
+}
+# The temporary folder becomes what its one folder holds.
+gs_strip_folder() {
+  set -- "$gs_temp"/*
+  if [ $# -ne 1 ] || [ ! -d "$1" ]; then
+    gs_say 'the archive does not hold one folder that could be stripped'
+    return 1
+  fi
+  rm -rf "$gs_temp.inner" && mv "$1" "$gs_temp.inner" && rm -rf "$gs_temp" && mv "$gs_temp.inner" "$gs_temp"
+}
+
+# STATE ENABLED NAME...
+# Notes that a recipe wants a service at boot: machines of goldseed's own hold back what no recipe asks for.
+gs_note_service() {
+  case $1 in *.*) gs_unit=$1 ;; *) gs_unit=$1.service ;; esac
+  gs_notes=$gs_root/opt/goldseed/services
+  ! grep -qxF "$gs_unit" "$gs_notes" 2>/dev/null || return 0
+  mkdir -p "${gs_notes%/*}" && echo "$gs_unit" >> "$gs_notes"
+}
+
+gs_service() {
+  gs_wanted=$1 gs_enabled=$2
+  shift 2
+  # During boot a unit that waits for this script must not be waited for.
+  gs_wait=${gs_booting:+--no-block}
+  for gs_name in "$@"; do
+    case $gs_enabled in
+      enabled)
+        systemctl -q is-enabled "$gs_name" 2>/dev/null || { gs_touch && systemctl enable "$gs_name"; } || return 1
+        gs_note_service "$gs_name" || return 1
+        ;;
+      disabled) ! systemctl -q is-enabled "$gs_name" 2>/dev/null || { gs_touch && systemctl disable "$gs_name"; } || return 1 ;;
+    esac
+    case $gs_wanted in
+      running) systemctl -q is-active "$gs_name" || { gs_touch && systemctl start $gs_wait "$gs_name"; } || return 1 ;;
+      stopped) ! systemctl -q is-active "$gs_name" || { gs_touch && systemctl stop $gs_wait "$gs_name"; } || return 1 ;;
+    esac
+  done
+}
+
+# ACTION NAME...: what is not running is left alone; it will read its new files when it starts.
+gs_handle_service() {
+  gs_action=$1
+  shift
+  for gs_name in "$@"; do
+    systemctl -q is-active "$gs_name" || continue
+    gs_changed=changed
+    case $gs_action in reload) systemctl reload-or-restart "$gs_name" ;; *) systemctl restart "$gs_name" ;; esac || return 1
+  done
+}
+
+# WORD CONDITION USER FOLDER SECONDS COMMAND [VARIABLE=PARAMETER=REFERENCE]... -- [NAME=VALUE]...
+gs_run() {
+  gs_word=$1 gs_condition=$2 gs_user=$3 gs_folder=$4 gs_seconds=$5 gs_command=$6
+  shift 6
+  while [ "$1" != -- ]; do
+    gs_rest=${1#*=}
+    gs_secret "${gs_rest#*=}" || return 1
+    gs_value=$(cat "$gs_secret_file")
+    gs_rest=${1%%=*}
+    shift
+    set -- "$@" "$gs_rest=$gs_value"
+  done
+  shift
+  case $gs_word in
+    unless) ! gs_shell "$gs_condition" "$@" > /dev/null 2>&1 || return 0 ;;
+    only-if) gs_shell "$gs_condition" "$@" > /dev/null 2>&1 || return 0 ;;
+    creates) [ ! -e "$gs_condition" ] || return 0 ;;
+  esac
+  gs_touch || return 1
+  gs_shell "$gs_command" "$@"
+  gs_status=$?
+  if [ "$gs_status" -eq 124 ] && [ "$gs_seconds" != 0 ]; then gs_say "the command was stopped after $gs_seconds s"; fi
+  if [ "$gs_status" -eq 0 ] && [ "$gs_word" = creates ] && [ ! -e "$gs_condition" ]; then
+    gs_say "the command succeeded, but $gs_condition is not there"
+    return 1
+  fi
+  return "$gs_status"
+}
+# COMMAND [NAME=VALUE]...: as gs_user, in gs_folder, for gs_seconds at most.
+gs_shell() {
+  (
+    gs_command=$1
+    shift
+    cd "$gs_folder" || exit 1
+    if [ "$gs_user" != root ]; then
+      gs_entry=$(getent passwd "$gs_user") || { gs_say "there is no user $gs_user"; exit 1; }
+      gs_rest=${gs_entry#*:*:*:*:*:} HOME=${gs_rest%%:*} USER=$gs_user LOGNAME=$gs_user
+      export HOME USER LOGNAME
+    fi
+    for gs_value in "$@"; do export "$gs_value"; done
+    set -- sh -c "$gs_command"
+    [ "$gs_user" = root ] || set -- runuser -u "$gs_user" -- "$@"
+    [ "$gs_seconds" = 0 ] || set -- timeout -k 10 "$gs_seconds" "$@"
+    exec "$@" < /dev/null
+  )
+}
