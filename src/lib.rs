@@ -10,7 +10,7 @@
 //! * [`record`], [`event`]: plain data that is kept or shown.
 //! * [`settings`]: `goldseed.yaml`, flags and the environment, become one typed value.
 //! * [`recipe`]: YAML recipes become one POSIX shell script.
-//! * `cloud`: AWS in the words of this project; the only module that knows the SDK.
+//! * [`cloud`]: AWS in the words of this project; the only module that knows the SDK.
 //! * `node`: a script on a machine: sent, started, followed, stopped.
 //! * `run`: a run's record, lease and ledger in Parameter Store.
 //! * `pipeline`: build, promote, rebuild, rollback, from top to bottom.
@@ -19,6 +19,7 @@
 //! * `failure`: every error becomes a message, hints and an exit code.
 //! * `cli`: one file a verb.
 
+pub mod cloud;
 pub mod document;
 pub mod event;
 pub mod id;

@@ -1,0 +1,337 @@
+//! Images: taken under a derived name, waited for, tagged, deregistered with their snapshots.
+
+use aws_sdk_ec2::types as sdk;
+
+use super::super::{Cloud, CloudError, ErrorKind, present, tags};
+use super::{Tags, filter, read_tags, tag_specifications};
+use crate::id::{ImageId, InstanceId, SnapshotId};
+
+/// An image as far as the tool cares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// Its id.
+    pub id: ImageId,
+    /// Its name: unique in an account and region among one's own.
+    pub name: String,
+    /// The state it is in.
+    pub state: ImageState,
+    /// `x86_64` or `arm64`.
+    pub architecture: String,
+    /// The root device's name.
+    pub root_device: String,
+    /// The root volume's size in GiB, where the image says it.
+    pub root_size: Option<i32>,
+    /// Its snapshots.
+    pub snapshots: Vec<SnapshotId>,
+    /// When it was made, as EC2 writes it: sorts as text.
+    pub created: String,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// The states of an image (EC2 API reference, `ImageState`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImageState {
+    /// Its snapshots are being made.
+    Pending,
+    /// It can be launched.
+    Available,
+    /// It can not and never will be launched: state and reason.
+    Unusable(String),
+}
+
+/// How far the snapshots of an image are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SnapshotProgress {
+    /// From 0 to 1: the slowest snapshot's.
+    pub done: Option<f32>,
+    /// Whether all are completed.
+    pub completed: bool,
+    /// What a failed one says.
+    pub failure: Option<String>,
+}
+
+/// What an image is taken with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageRequest {
+    /// The name; derived, for `CreateImage` has no client token.
+    pub name: String,
+    /// What people read.
+    pub description: String,
+    /// The machine.
+    pub instance: InstanceId,
+    /// Whether the machine must not be rebooted: crash-consistent only; of a stopped machine it means nothing.
+    pub no_reboot: bool,
+    /// Devices that are left out.
+    pub without_devices: Vec<String>,
+    /// The tags of image and snapshots.
+    pub tags: Tags,
+}
+
+impl Cloud {
+    /// Returns one image.
+    pub async fn image(&self, id: &ImageId) -> Result<Image, CloudError> {
+        let list = self
+            .describe_images(id.as_str(), |call| call.image_ids(id.as_str()))
+            .await?;
+        list.into_iter().next().ok_or_else(|| CloudError {
+            operation: "DescribeImages",
+            subject: id.to_string(),
+            kind: ErrorKind::NotFound,
+            code: None,
+            message: "there is no such image, or it is not shared with this account".into(),
+            request_id: None,
+        })
+    }
+
+    /// Returns this account's images that carry all of these tags.
+    pub async fn images_tagged(&self, wanted: &Tags) -> Result<Vec<Image>, CloudError> {
+        let filters: Vec<_> = wanted
+            .iter()
+            .map(|(key, value)| filter(&format!("tag:{key}"), &[value]))
+            .collect();
+        self.describe_images("tagged images", |call| {
+            call.owners("self").set_filters(Some(filters.clone()))
+        })
+        .await
+    }
+
+    async fn image_named(&self, name: &str) -> Result<Option<Image>, CloudError> {
+        let list = self
+            .describe_images(name, |call| {
+                call.owners("self").filters(filter("name", &[name]))
+            })
+            .await?;
+        Ok(list.into_iter().find(|image| image.name == name))
+    }
+
+    async fn describe_images(
+        &self,
+        subject: &str,
+        narrow: impl Fn(
+            aws_sdk_ec2::operation::describe_images::builders::DescribeImagesFluentBuilder,
+        )
+            -> aws_sdk_ec2::operation::describe_images::builders::DescribeImagesFluentBuilder,
+    ) -> Result<Vec<Image>, CloudError> {
+        const OPERATION: &str = "DescribeImages";
+        let mut found = Vec::new();
+        let mut token = None;
+        loop {
+            let call = narrow(self.ec2.describe_images()).set_next_token(token);
+            let answer = call
+                .send()
+                .await
+                .map_err(|error| CloudError::of(OPERATION, subject, &error))?;
+            for image in answer.images() {
+                found.push(read_image(image, OPERATION)?);
+            }
+            token = answer.next_token.filter(|text| !text.is_empty());
+            if token.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Takes an image unless the same request has taken it already. The name is the key: one that exists and carries
+    /// our run's tag is adopted, one that does not is an error of kind `AlreadyExists`.
+    pub async fn ensure_image(&self, request: &ImageRequest) -> Result<ImageId, CloudError> {
+        const OPERATION: &str = "CreateImage";
+        if let Some(found) = self.image_named(&request.name).await? {
+            return adopt(request, found);
+        }
+        let without = request.without_devices.iter().map(|device| {
+            sdk::BlockDeviceMapping::builder()
+                .device_name(device)
+                .no_device("")
+                .build()
+        });
+        let without: Vec<_> = without.collect();
+        let answer = self
+            .ec2
+            .create_image()
+            .instance_id(request.instance.as_str())
+            .name(&request.name)
+            .description(&request.description)
+            .no_reboot(request.no_reboot)
+            .set_block_device_mappings((!without.is_empty()).then_some(without))
+            .set_tag_specifications(Some(tag_specifications(
+                &[sdk::ResourceType::Image, sdk::ResourceType::Snapshot],
+                &request.tags,
+            )))
+            .send()
+            .await
+            .map_err(|error| CloudError::of(OPERATION, request.name.as_str(), &error));
+        match answer {
+            Ok(answer) => {
+                present(answer.image_id, OPERATION, &request.name, "ImageId").map(ImageId::new)
+            }
+            // The first answer was lost and the SDK sent again, or a twin was faster.
+            Err(error) if error.kind == ErrorKind::AlreadyExists => {
+                match self.image_named(&request.name).await? {
+                    Some(found) => adopt(request, found),
+                    None => Err(error),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns how far an image's snapshots are.
+    pub async fn snapshot_progress(
+        &self,
+        snapshots: &[SnapshotId],
+    ) -> Result<SnapshotProgress, CloudError> {
+        const OPERATION: &str = "DescribeSnapshots";
+        if snapshots.is_empty() {
+            return Ok(SnapshotProgress {
+                done: None,
+                completed: false,
+                failure: None,
+            });
+        }
+        let ids: Vec<String> = snapshots.iter().map(ToString::to_string).collect();
+        let subject = ids.join(", ");
+        let answer = self
+            .ec2
+            .describe_snapshots()
+            .set_snapshot_ids(Some(ids))
+            .send()
+            .await
+            .map_err(|error| CloudError::of(OPERATION, subject, &error))?;
+        let list = answer.snapshots();
+        let failed = list
+            .iter()
+            .find(|snapshot| snapshot.state() == Some(&sdk::SnapshotState::Error));
+        Ok(SnapshotProgress {
+            done: list
+                .iter()
+                .map(|snapshot| percentage(snapshot.progress()))
+                .reduce(f32::min),
+            completed: !list.is_empty()
+                && list
+                    .iter()
+                    .all(|one| one.state() == Some(&sdk::SnapshotState::Completed)),
+            failure: failed.map(|one| one.state_message().unwrap_or("snapshot failed").to_owned()),
+        })
+    }
+
+    /// Tags resources; the tags must be fit for AWS already.
+    pub async fn tag(&self, resource: &str, tags: &Tags) -> Result<(), CloudError> {
+        let list = tags
+            .iter()
+            .map(|(key, value)| sdk::Tag::builder().key(key).value(value).build());
+        self.ec2
+            .create_tags()
+            .resources(resource)
+            .set_tags(Some(list.collect()))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|error| CloudError::of("CreateTags", resource, &error))
+    }
+
+    /// Deregisters an image and deletes its snapshots; one that is gone already is fine. Snapshots that other images
+    /// share are left by EC2 itself.
+    pub async fn ensure_deregistered(&self, id: &ImageId) -> Result<(), CloudError> {
+        let answer = self
+            .ec2
+            .deregister_image()
+            .image_id(id.as_str())
+            .delete_associated_snapshots(true)
+            .send()
+            .await;
+        match answer.map_err(|error| CloudError::of("DeregisterImage", id.as_str(), &error)) {
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
+            // EC2 says so of an image that was deregistered a moment ago.
+            Err(error) if error.code.as_deref() == Some("InvalidAMIID.Unavailable") => Ok(()),
+            other => {
+                for left in other?.delete_snapshot_results() {
+                    let code = left.return_code().map_or("unknown", |code| code.as_str());
+                    if code != "success" {
+                        self.events.warn(format!(
+                            "snapshot {} of {id} was not deleted ({code}): delete it by hand",
+                            left.snapshot_id().unwrap_or("without an id")
+                        ));
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Takes an image of our name for ours if it carries our run's tag.
+fn adopt(request: &ImageRequest, found: Image) -> Result<ImageId, CloudError> {
+    if found.tags.contains_key(tags::RUN)
+        && found.tags.get(tags::RUN) == request.tags.get(tags::RUN)
+    {
+        return Ok(found.id);
+    }
+    Err(CloudError {
+        operation: "CreateImage",
+        subject: request.name.clone(),
+        kind: ErrorKind::AlreadyExists,
+        code: None,
+        message: format!("{} has this name and is not of this run", found.id),
+        request_id: None,
+    })
+}
+
+/// Reads `42%`; an empty text is no progress yet.
+fn percentage(text: Option<&str>) -> f32 {
+    let number = text.and_then(|text| text.trim_end_matches('%').parse::<f32>().ok());
+    (number.unwrap_or(0.0) / 100.0).clamp(0.0, 1.0)
+}
+
+fn read_image(image: &sdk::Image, operation: &'static str) -> Result<Image, CloudError> {
+    let id = present(image.image_id(), operation, "an image", "ImageId")?;
+    let state = match present(image.state(), operation, id, "ImageState")? {
+        sdk::ImageState::Pending | sdk::ImageState::Transient => ImageState::Pending,
+        sdk::ImageState::Available => ImageState::Available,
+        other => {
+            let reason = image.state_reason().and_then(|reason| reason.message());
+            let reason = reason.map(|text| format!(": {text}")).unwrap_or_default();
+            ImageState::Unusable(format!("{}{reason}", other.as_str()))
+        }
+    };
+    let root_device = image.root_device_name().unwrap_or_default().to_owned();
+    let volumes = image.block_device_mappings();
+    let root = volumes
+        .iter()
+        .find(|volume| volume.device_name() == Some(root_device.as_str()));
+    Ok(Image {
+        id: ImageId::new(id),
+        name: image.name().unwrap_or_default().to_owned(),
+        state,
+        architecture: present(image.architecture(), operation, id, "Architecture")?
+            .as_str()
+            .to_owned(),
+        root_size: root
+            .and_then(|volume| volume.ebs())
+            .and_then(aws_sdk_ec2::types::EbsBlockDevice::volume_size),
+        root_device,
+        snapshots: volumes
+            .iter()
+            .filter_map(|volume| volume.ebs()?.snapshot_id().map(SnapshotId::new))
+            .collect(),
+        created: image.creation_date().unwrap_or_default().to_owned(),
+        tags: read_tags(image.tags()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percentage;
+
+    #[test]
+    fn progress_is_read_as_ec2_writes_it() {
+        for (text, expected) in [
+            (None, 0.0),
+            (Some(""), 0.0),
+            (Some("42%"), 0.42),
+            (Some("100%"), 1.0),
+        ] {
+            assert!((percentage(text) - expected).abs() < 1e-6, "{text:?}");
+        }
+    }
+}

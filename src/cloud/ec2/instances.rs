@@ -1,0 +1,402 @@
+//! Instances: launched with a derived token, looked at, stopped, terminated.
+
+use aws_sdk_ec2::types as sdk;
+use base64::Engine as _;
+
+use super::super::{Cloud, CloudError, ErrorKind, present, tags};
+use super::{Tags, filter, read_tags, tag_specifications};
+use crate::id::{ImageId, InstanceId, SecurityGroupId, SubnetId};
+
+/// An instance as far as the tool cares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instance {
+    /// Its id.
+    pub id: InstanceId,
+    /// The state it is in.
+    pub state: InstanceState,
+    /// Why it is in that state, where EC2 says.
+    pub state_reason: Option<String>,
+    /// The image it was started from.
+    pub image: ImageId,
+    /// `t3.small`, …
+    pub instance_type: String,
+    /// `x86_64` or `arm64`.
+    pub architecture: String,
+    /// The subnet; none once it is terminated.
+    pub subnet: Option<SubnetId>,
+    /// Its security groups.
+    pub security_groups: Vec<SecurityGroupId>,
+    /// Whether it is a Spot instance.
+    pub spot: bool,
+    /// When it was started.
+    pub launched: jiff::Timestamp,
+    /// The root device's name.
+    pub root_device: Option<String>,
+    /// The names of all EBS devices.
+    pub devices: Vec<String>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// The states of an instance (EC2 API reference, `InstanceState`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InstanceState {
+    /// It is being started.
+    Pending,
+    /// It runs.
+    Running,
+    /// It is being stopped.
+    Stopping,
+    /// It is stopped; its volumes are there.
+    Stopped,
+    /// It is being terminated.
+    ShuttingDown,
+    /// It is gone.
+    Terminated,
+    /// A state that this version does not know.
+    Other(String),
+}
+
+impl InstanceState {
+    fn read(name: &sdk::InstanceStateName) -> Self {
+        match name {
+            sdk::InstanceStateName::Pending => Self::Pending,
+            sdk::InstanceStateName::Running => Self::Running,
+            sdk::InstanceStateName::Stopping => Self::Stopping,
+            sdk::InstanceStateName::Stopped => Self::Stopped,
+            sdk::InstanceStateName::ShuttingDown => Self::ShuttingDown,
+            sdk::InstanceStateName::Terminated => Self::Terminated,
+            other => Self::Other(other.as_str().to_owned()),
+        }
+    }
+
+    /// The state as EC2 spells it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Stopping => "stopping",
+            Self::Stopped => "stopped",
+            Self::ShuttingDown => "shutting-down",
+            Self::Terminated => "terminated",
+            Self::Other(name) => name,
+        }
+    }
+
+    /// Whether it is gone or going for good.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::ShuttingDown | Self::Terminated)
+    }
+}
+
+/// What an instance is launched with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaunchRequest {
+    /// The client token: derived from run, step, attempt and parameters. EC2 answers a repeated token with the same
+    /// instance, and refuses one whose parameters changed or whose instance is terminated.
+    pub token: String,
+    /// The image.
+    pub image: ImageId,
+    /// The instance type.
+    pub instance_type: String,
+    /// The subnet.
+    pub subnet: SubnetId,
+    /// The security groups.
+    pub security_groups: Vec<SecurityGroupId>,
+    /// The instance profile's name or ARN.
+    pub instance_profile: Option<String>,
+    /// Our own cloud-config; an image carries no user data, and Beanstalk's is never copied.
+    pub user_data: String,
+    /// The root device's name and its size in GiB, where it is to differ from the image's.
+    pub root_volume: Option<(String, u32)>,
+    /// The tags of instance and volumes.
+    pub tags: Tags,
+}
+
+impl Cloud {
+    /// Returns the instances of those ids; an id that does not exist is an error of kind `NotFound`.
+    pub async fn instances(&self, ids: &[InstanceId]) -> Result<Vec<Instance>, CloudError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let list = ids.iter().map(ToString::to_string).collect::<Vec<_>>();
+        self.describe_instances(&list.join(", "), Some(list), Vec::new())
+            .await
+    }
+
+    /// Returns those of these ids that EC2 shows now: unlike [`instances`](Self::instances) it does not fail for one that
+    /// is not visible yet or any more. At most 200 ids are asked for at once (EC2 API reference, filters).
+    pub async fn visible_instances(&self, ids: &[InstanceId]) -> Result<Vec<Instance>, CloudError> {
+        let mut found = Vec::new();
+        for some in ids.chunks(200) {
+            let values: Vec<&str> = some.iter().map(InstanceId::as_str).collect();
+            let filters = vec![filter("instance-id", &values)];
+            found.extend(
+                self.describe_instances(&values.join(", "), None, filters)
+                    .await?,
+            );
+        }
+        Ok(found)
+    }
+
+    /// Returns one instance.
+    pub async fn instance(&self, id: &InstanceId) -> Result<Instance, CloudError> {
+        let list = self.instances(std::slice::from_ref(id)).await?;
+        present(
+            list.into_iter().next(),
+            "DescribeInstances",
+            id.as_str(),
+            "Instances",
+        )
+    }
+
+    /// Returns the instances that carry all of these tags, gone ones included.
+    pub async fn instances_tagged(&self, wanted: &Tags) -> Result<Vec<Instance>, CloudError> {
+        let filters = wanted
+            .iter()
+            .map(|(key, value)| filter(&format!("tag:{key}"), &[value]))
+            .collect();
+        self.describe_instances("tagged instances", None, filters)
+            .await
+    }
+
+    async fn describe_instances(
+        &self,
+        subject: &str,
+        ids: Option<Vec<String>>,
+        filters: Vec<sdk::Filter>,
+    ) -> Result<Vec<Instance>, CloudError> {
+        const OPERATION: &str = "DescribeInstances";
+        let filters = (!filters.is_empty()).then_some(filters);
+        let mut found = Vec::new();
+        let mut token = None;
+        loop {
+            let answer = self
+                .ec2
+                .describe_instances()
+                .set_instance_ids(ids.clone())
+                .set_filters(filters.clone())
+                .set_next_token(token)
+                .send()
+                .await
+                .map_err(|error| CloudError::of(OPERATION, subject, &error))?;
+            for reservation in answer.reservations() {
+                for instance in reservation.instances() {
+                    found.push(read_instance(instance, OPERATION)?);
+                }
+            }
+            token = answer.next_token.filter(|text| !text.is_empty());
+            if token.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Launches an instance unless the same request has launched one already.
+    pub async fn ensure_instance(&self, request: &LaunchRequest) -> Result<InstanceId, CloudError> {
+        const OPERATION: &str = "RunInstances";
+        let ours: Tags = [tags::RUN, tags::ROLE, tags::ATTEMPT]
+            .into_iter()
+            .filter_map(|key| Some((key.to_owned(), request.tags.get(key)?.clone())))
+            .collect();
+        let found = self.instances_tagged(&ours).await?;
+        if let Some(instance) = found.iter().find(|instance| !instance.state.is_gone()) {
+            return Ok(instance.id.clone());
+        }
+        let profile = request.instance_profile.as_ref().map(|profile| {
+            let builder = sdk::IamInstanceProfileSpecification::builder();
+            if profile.starts_with("arn:") {
+                builder.arn(profile)
+            } else {
+                builder.name(profile)
+            }
+            .build()
+        });
+        let root = request.root_volume.as_ref().map(|(device, size)| {
+            let volume = sdk::EbsBlockDevice::builder()
+                .volume_size(i32::try_from(*size).unwrap_or(i32::MAX))
+                .volume_type(sdk::VolumeType::Gp3)
+                .delete_on_termination(true)
+                .build();
+            vec![
+                sdk::BlockDeviceMapping::builder()
+                    .device_name(device)
+                    .ebs(volume)
+                    .build(),
+            ]
+        });
+        let groups = request
+            .security_groups
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let answer = self
+            .ec2
+            .run_instances()
+            .client_token(&request.token)
+            .image_id(request.image.as_str())
+            .instance_type(sdk::InstanceType::from(request.instance_type.as_str()))
+            .subnet_id(request.subnet.as_str())
+            .set_security_group_ids(Some(groups))
+            .set_iam_instance_profile(profile)
+            .user_data(base64::engine::general_purpose::STANDARD.encode(&request.user_data))
+            .set_block_device_mappings(root)
+            // With `terminate` a shutdown inside the machine would destroy it before it is imaged.
+            .instance_initiated_shutdown_behavior(sdk::ShutdownBehavior::Stop)
+            .metadata_options(
+                sdk::InstanceMetadataOptionsRequest::builder()
+                    .http_tokens(sdk::HttpTokensState::Required)
+                    .http_put_response_hop_limit(2)
+                    .build(),
+            )
+            .set_tag_specifications(Some(tag_specifications(
+                &[sdk::ResourceType::Instance, sdk::ResourceType::Volume],
+                &request.tags,
+            )))
+            .min_count(1)
+            .max_count(1)
+            .send()
+            .await
+            .map_err(|error| CloudError::of(OPERATION, request.image.as_str(), &error))?;
+        let id = answer
+            .instances()
+            .first()
+            .and_then(|instance| instance.instance_id());
+        let id = present(id, OPERATION, request.image.as_str(), "InstanceId")?;
+        Ok(InstanceId::new(id))
+    }
+
+    /// Asks EC2 whether such a launch would be allowed, without launching anything.
+    pub async fn may_launch(
+        &self,
+        image: &ImageId,
+        instance_type: &str,
+        subnet: Option<&str>,
+    ) -> Result<(), CloudError> {
+        let answer = self
+            .ec2
+            .run_instances()
+            .dry_run(true)
+            .image_id(image.as_str())
+            .instance_type(sdk::InstanceType::from(instance_type))
+            .set_subnet_id(subnet.map(ToOwned::to_owned))
+            .min_count(1)
+            .max_count(1)
+            .send()
+            .await;
+        match answer.map_err(|error| CloudError::of("RunInstances", image.as_str(), &error)) {
+            Err(error) if error.code.as_deref() == Some("DryRunOperation") => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => Err(CloudError::absent(
+                "RunInstances",
+                image.as_str(),
+                "DryRunOperation",
+            )),
+        }
+    }
+
+    /// Asks for a stopped instance to be started.
+    pub async fn start_instance(&self, id: &InstanceId) -> Result<(), CloudError> {
+        let answer = self
+            .ec2
+            .start_instances()
+            .instance_ids(id.as_str())
+            .send()
+            .await;
+        answer
+            .map(drop)
+            .map_err(|error| CloudError::of("StartInstances", id.as_str(), &error))
+    }
+
+    /// Asks for an instance to be stopped; one that is stopped already is fine.
+    pub async fn stop_instance(&self, id: &InstanceId) -> Result<(), CloudError> {
+        let answer = self
+            .ec2
+            .stop_instances()
+            .instance_ids(id.as_str())
+            .send()
+            .await;
+        answer
+            .map(drop)
+            .map_err(|error| CloudError::of("StopInstances", id.as_str(), &error))
+    }
+
+    /// Asks for an instance to be terminated; one that is gone already is fine.
+    pub async fn ensure_terminated(&self, id: &InstanceId) -> Result<(), CloudError> {
+        let answer = self
+            .ec2
+            .terminate_instances()
+            .instance_ids(id.as_str())
+            .send()
+            .await;
+        match answer.map_err(|error| CloudError::of("TerminateInstances", id.as_str(), &error)) {
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    /// Returns the architectures that an instance type can run, as EC2 names them.
+    pub async fn architectures(&self, instance_type: &str) -> Result<Vec<String>, CloudError> {
+        const OPERATION: &str = "DescribeInstanceTypes";
+        let answer = self
+            .ec2
+            .describe_instance_types()
+            .instance_types(sdk::InstanceType::from(instance_type))
+            .send()
+            .await
+            .map_err(|error| CloudError::of(OPERATION, instance_type, &error))?;
+        let processor = answer
+            .instance_types()
+            .first()
+            .and_then(|described| described.processor_info());
+        let processor = present(processor, OPERATION, instance_type, "ProcessorInfo")?;
+        let list = processor.supported_architectures();
+        Ok(list
+            .iter()
+            .map(|architecture| architecture.as_str().to_owned())
+            .collect())
+    }
+}
+
+fn read_instance(
+    instance: &sdk::Instance,
+    operation: &'static str,
+) -> Result<Instance, CloudError> {
+    let id = present(
+        instance.instance_id(),
+        operation,
+        "an instance",
+        "InstanceId",
+    )?;
+    let state = instance.state().and_then(|state| state.name());
+    let launched = present(instance.launch_time(), operation, id, "LaunchTime")?;
+    let placed = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(ToOwned::to_owned);
+    Ok(Instance {
+        id: InstanceId::new(id),
+        state: InstanceState::read(present(state, operation, id, "State.Name")?),
+        state_reason: placed(instance.state_reason().and_then(|reason| reason.message())),
+        image: ImageId::new(present(instance.image_id(), operation, id, "ImageId")?),
+        instance_type: present(instance.instance_type(), operation, id, "InstanceType")?
+            .as_str()
+            .to_owned(),
+        architecture: present(instance.architecture(), operation, id, "Architecture")?
+            .as_str()
+            .to_owned(),
+        subnet: placed(instance.subnet_id()).map(SubnetId::new),
+        security_groups: instance
+            .security_groups()
+            .iter()
+            .filter_map(|group| group.group_id().map(SecurityGroupId::new))
+            .collect(),
+        spot: instance.instance_lifecycle() == Some(&sdk::InstanceLifecycleType::Spot),
+        launched: jiff::Timestamp::from_second(launched.secs())
+            .map_err(|_| CloudError::absent(operation, id, "a readable LaunchTime"))?,
+        root_device: placed(instance.root_device_name()),
+        devices: instance
+            .block_device_mappings()
+            .iter()
+            .filter_map(|mapping| mapping.device_name().map(ToOwned::to_owned))
+            .collect(),
+        tags: read_tags(instance.tags()),
+    })
+}
