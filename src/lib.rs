@@ -11,8 +11,8 @@
 //! * [`settings`]: `goldseed.yaml`, flags and the environment, become one typed value.
 //! * [`recipe`]: YAML recipes become one POSIX shell script.
 //! * [`cloud`]: AWS in the words of this project; the only module that knows the SDK.
-//! * `node`: a script on a machine: sent, started, followed, stopped.
-//! * `run`: a run's record, lease and ledger in Parameter Store.
+//! * [`node`]: a script on a machine: sent, started, followed, stopped.
+//! * [`run`]: a run's record, lease and ledger in Parameter Store.
 //! * `pipeline`: build, promote, rebuild, rollback, from top to bottom.
 //! * `display`: events become bars, lines or JSON.
 //! * `sandbox`: a local AWS with real machines; it speaks HTTP and shares no code with the others.
@@ -23,7 +23,9 @@ pub mod cloud;
 pub mod document;
 pub mod event;
 pub mod id;
+pub mod node;
 pub mod pace;
 pub mod recipe;
 pub mod record;
+pub mod run;
 pub mod settings;

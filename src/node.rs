@@ -1,0 +1,324 @@
+//! A script on a machine: sent, started as a systemd unit of its own, followed, attached to, stopped.
+//!
+//! Run Command shows output only after a command has ended, cuts it off, kills process groups and gives exit codes
+//! meanings of its own. So a command here only *starts* the script (a second start of the same unit is refused on the
+//! machine) and further short commands wait on the machine for news. An agent restart, a lost connection or a lost
+//! answer loses nothing: whoever follows the unit's name gets the log from any offset and the script's own code.
+
+mod protocol;
+
+use std::time::Duration;
+
+use crate::cloud::{
+    Cloud, CloudError, Command, CommandState, ErrorKind, InstanceState, Invocation,
+};
+use crate::id::{CommandId, InstanceId};
+use crate::pace::{Deadline, Schedule, spoken};
+use protocol::{Packed, State};
+
+/// Why a script could not be run to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// AWS refused.
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
+    /// The machine is not running any more.
+    #[error("{instance} is {state}: the machine went away in the middle")]
+    Gone {
+        /// The machine.
+        instance: InstanceId,
+        /// Its state.
+        state: String,
+    },
+    /// The agent took a command and did not come back.
+    #[error("{instance} has not answered for {}: its agent hangs or its network is gone", spoken(*waited))]
+    Silent {
+        /// The machine.
+        instance: InstanceId,
+        /// How long.
+        waited: Duration,
+    },
+    /// The command failed outside the script.
+    #[error("a command on {instance} failed with code {code}: {output}")]
+    Command {
+        /// The machine.
+        instance: InstanceId,
+        /// The code.
+        code: i32,
+        /// What it printed.
+        output: String,
+    },
+    /// The answer could not be read.
+    #[error("{instance} answered what cannot be read: {reason}")]
+    Answer {
+        /// The machine.
+        instance: InstanceId,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The unit was started several times and never came to an end.
+    #[error(
+        "{unit} was interrupted on {instance} {attempts} times: the machine reboots or something kills it"
+    )]
+    Interrupted {
+        /// The machine.
+        instance: InstanceId,
+        /// The unit.
+        unit: String,
+        /// How often.
+        attempts: u32,
+    },
+    /// The script could not be packed.
+    #[error("the script could not be compressed")]
+    Pack(#[source] std::io::Error),
+}
+
+/// How often a unit that is interrupted is started anew.
+const ATTEMPTS: u32 = 3;
+
+/// How long a short command may stay away beyond what it waits for itself.
+const SILENCE: Duration = Duration::from_mins(5);
+
+/// A script with its limits.
+#[derive(Clone, Debug)]
+pub struct Job<'a> {
+    /// The unit's name without its attempt: `goldseed-<run>-<step>`.
+    pub unit: String,
+    /// The script.
+    pub script: &'a str,
+    /// How long it may run.
+    pub limit: Duration,
+}
+
+/// Machines and what is done on them.
+#[derive(Clone, Debug)]
+pub struct Node<'a> {
+    cloud: &'a Cloud,
+    instance: InstanceId,
+}
+
+impl<'a> Node<'a> {
+    /// A machine, by its id.
+    pub fn new(cloud: &'a Cloud, instance: &InstanceId) -> Self {
+        Self {
+            cloud,
+            instance: instance.clone(),
+        }
+    }
+
+    /// Sends the no-op: an agent that is `Online` can have been so minutes ago.
+    pub async fn answers(&self) -> Result<(), NodeError> {
+        self.ask("probe", protocol::probe(), Duration::ZERO)
+            .await
+            .map(drop)
+    }
+
+    /// Runs a script to its end and returns its code; `take` gets the log's bytes as they come. A unit that an
+    /// earlier process started is attached to; one that ended badly before, or was interrupted, is started anew under
+    /// the next attempt's name. What the script does must therefore be safe to do twice.
+    pub async fn run(&self, job: &Job<'_>, mut take: impl FnMut(&[u8])) -> Result<i32, NodeError> {
+        let packed = Packed::new(job.script).map_err(NodeError::Pack)?;
+        let mut interrupted = 0;
+        for attempt in 1.. {
+            let unit = format!("{}-a{attempt}", job.unit);
+            match self.run_unit(&unit, &packed, job.limit, &mut take).await? {
+                End::Code(code) => return Ok(code),
+                End::BadBefore => {}
+                End::Interrupted => {
+                    interrupted += 1;
+                    if interrupted >= ATTEMPTS {
+                        return Err(NodeError::Interrupted {
+                            instance: self.instance.clone(),
+                            unit,
+                            attempts: interrupted,
+                        });
+                    }
+                }
+            }
+        }
+        unreachable!("the attempts are not counted to an end")
+    }
+
+    async fn run_unit(
+        &self,
+        unit: &str,
+        packed: &Packed,
+        limit: Duration,
+        take: &mut impl FnMut(&[u8]),
+    ) -> Result<End, NodeError> {
+        for put in packed.puts(unit) {
+            self.ask(unit, put, Duration::ZERO).await?;
+        }
+        let mut wait = FIRST_NEWS;
+        let start = packed.start(unit, limit.as_secs(), self.seconds(wait));
+        let mut answer = self.ask(unit, start, wait).await?;
+        if !answer.fresh && matches!(answer.state, State::Finished(code) if code != 0) {
+            return Ok(End::BadBefore);
+        }
+        let started = answer.fresh;
+        loop {
+            let news = !answer.bytes.is_empty();
+            take(&answer.bytes);
+            match answer.state {
+                // The state was told before the log was read: a short chunk is the last one.
+                State::Finished(code) if answer.bytes.len() < protocol::CHUNK => {
+                    return Ok(End::Code(code));
+                }
+                // Only what this process started counts: an earlier one may have stopped it on purpose.
+                State::Interrupted | State::Absent if !news => {
+                    return Ok(if started {
+                        End::Interrupted
+                    } else {
+                        End::BadBefore
+                    });
+                }
+                State::Ready => {
+                    return Err(self.unreadable("it does not say what the unit is doing"));
+                }
+                _ => {}
+            }
+            // News come quickly while there are any, and are asked for less often when it is quiet.
+            wait = if news {
+                FIRST_NEWS
+            } else {
+                (wait * 2).min(LAST_NEWS)
+            };
+            let follow = protocol::follow(unit, answer.offset, self.seconds(wait));
+            answer = self.ask(unit, follow, wait).await?;
+        }
+    }
+
+    /// Ends a unit, whichever of its attempts runs.
+    pub async fn stop(&self, unit: &str) -> Result<(), NodeError> {
+        self.ask(unit, protocol::stop(unit), Duration::ZERO)
+            .await
+            .map(drop)
+    }
+
+    /// The seconds that a command waits on the machine, scaled, and at least one.
+    fn seconds(&self, wait: Duration) -> u64 {
+        self.cloud.pace().scale(wait).as_secs().max(1)
+    }
+
+    /// Sends one short command and waits for its answer; meanwhile looks whether the machine is still there.
+    async fn ask(
+        &self,
+        unit: &str,
+        script: String,
+        waits: Duration,
+    ) -> Result<protocol::Answer, NodeError> {
+        let command = Command {
+            instance: self.instance.clone(),
+            script,
+            comment: unit.to_owned(),
+            seconds: 600,
+        };
+        let pace = self.cloud.pace();
+        let patience = pace.deadline(SILENCE + waits);
+        let mut sent = self.send(&command, &patience).await?;
+        let mut asked = 0;
+        loop {
+            asked += 1;
+            pace.sleep_unscaled(pace.scale(ANSWERS.pause(asked, fastrand::f64())))
+                .await;
+            let invocation = match self.cloud.invocation(&sent, &self.instance).await {
+                Ok(invocation) => invocation,
+                // A read that fails is unknown, never bad.
+                Err(error) if error.is_transient() && !patience.is_over() => continue,
+                Err(error) => return Err(error.into()),
+            };
+            match &invocation.state {
+                CommandState::Success => {
+                    return protocol::read(&invocation.output)
+                        .map_err(|reason| self.unreadable(&reason));
+                }
+                CommandState::Failed(code) => return Err(self.failed(*code, &invocation)),
+                // The verbs are all safe to send again; until the patience is over.
+                CommandState::NeverRan(_) | CommandState::Unknown(_) if !patience.is_over() => {
+                    self.must_run().await?;
+                    sent = self.send(&command, &patience).await?;
+                }
+                _ if patience.is_over() => {
+                    self.must_run().await?;
+                    return Err(NodeError::Silent {
+                        instance: self.instance.clone(),
+                        waited: SILENCE + waits,
+                    });
+                }
+                // A command to a machine that is gone stays `InProgress` for hours.
+                _ if asked % 10 == 0 => self.must_run().await?,
+                _ => {}
+            }
+        }
+    }
+
+    /// Sends a command; a machine that boots can be `Online` from before and is refused for some minutes.
+    async fn send(&self, command: &Command, patience: &Deadline) -> Result<CommandId, NodeError> {
+        let mut asked = 0;
+        loop {
+            match self.cloud.send_command(command).await {
+                Err(error)
+                    if error.code.as_deref() == Some("InvalidInstanceId")
+                        && !patience.is_over() =>
+                {
+                    self.must_run().await?;
+                    asked += 1;
+                    let pause = ANSWERS.pause(asked, fastrand::f64());
+                    self.cloud.pace().sleep(pause).await;
+                }
+                other => return Ok(other?),
+            }
+        }
+    }
+
+    async fn must_run(&self) -> Result<(), NodeError> {
+        match self.cloud.instance(&self.instance).await {
+            Ok(instance) if instance.state == InstanceState::Running => Ok(()),
+            Ok(instance) => Err(NodeError::Gone {
+                instance: self.instance.clone(),
+                state: instance.state.as_str().to_owned(),
+            }),
+            Err(error) if error.kind == ErrorKind::NotFound => Err(NodeError::Gone {
+                instance: self.instance.clone(),
+                state: "gone".into(),
+            }),
+            Err(error) if error.is_transient() => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn failed(&self, code: i32, invocation: &Invocation) -> NodeError {
+        let output = [invocation.errors.trim(), invocation.output.trim()].join("\n");
+        NodeError::Command {
+            instance: self.instance.clone(),
+            code,
+            output: output.trim().to_owned(),
+        }
+    }
+
+    fn unreadable(&self, reason: &str) -> NodeError {
+        NodeError::Answer {
+            instance: self.instance.clone(),
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+/// How a unit ended.
+enum End {
+    Code(i32),
+    BadBefore,
+    Interrupted,
+}
+
+/// How long the first commands wait for news, so that a short script needs one command.
+const FIRST_NEWS: Duration = Duration::from_secs(3);
+/// How long later commands wait while nothing is printed.
+const LAST_NEWS: Duration = Duration::from_secs(20);
+
+/// How often a short command's answer is asked for.
+const ANSWERS: Schedule = Schedule {
+    first: Duration::from_millis(700),
+    every: Duration::from_secs(3),
+    within: SILENCE,
+};

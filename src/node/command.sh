@@ -1,0 +1,109 @@
+set -u
+LC_ALL=C
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL PATH
+umask 077
+home=/run/goldseed/units/$unit
+stamp=/var/lib/goldseed/started/$unit
+read -r boot < /proc/sys/kernel/random/boot_id
+
+# Says what the unit is doing: finished once its code is written; running while systemd has it; interrupted when it
+# was started and neither holds, or in another boot; else absent.
+state() {
+  if [ -s "$home/code" ]; then echo finished
+  elif systemctl is-active --quiet "$unit.service"; then echo running
+  elif [ -s "$home/code" ]; then echo finished
+  elif [ "$(systemctl show --property Result --value "$unit.service" 2> /dev/null)" = timeout ]; then
+    # It ran into its limit: that is an end like any other.
+    echo 124 > "$home/code"
+    echo finished
+  elif [ -e "$stamp" ]; then echo interrupted
+  else echo absent
+  fi
+}
+
+# Answers with the state and at most 15,000 bytes of the log from an offset: as base64 they stay below the 24,000
+# characters that Run Command keeps.
+answer() {
+  now=$(state)
+  code=-
+  [ "$now" != finished ] || read -r code < "$home/code"
+  printf 'goldseed 1\nstate %s\ncode %s\nfresh %s\n' "$now" "$code" "$2"
+  if [ -e "$home/log" ]; then
+    tail -c "+$(($1 + 1))" "$home/log" | head -c 15000 > "$home/chunk.$$"
+    printf 'offset %s\ndata ' "$(($1 + $(wc -c < "$home/chunk.$$")))"
+    base64 < "$home/chunk.$$" | tr -d '\n'
+    echo
+    rm -f "$home/chunk.$$"
+  else
+    printf 'offset %s\ndata \n' "$1"
+  fi
+}
+
+# Waits until the log is longer than an offset, the unit has ended, or the seconds are over.
+news() {
+  left=$(($2 * 4))
+  while [ "$left" -gt 0 ] && [ "$(state)" = running ]; do
+    [ ! -e "$home/log" ] || [ "$(wc -c < "$home/log")" -le "$1" ] || break
+    sleep 0.25
+    left=$((left - 1))
+  done
+}
+
+# A command can be sent twice, and an agent runs several at once: one at a time works on a unit. The unit itself must not
+# inherit the lock.
+if [ "$verb" = put ] || [ "$verb" = start ]; then
+  mkdir -p "${home%/*}" || exit 1
+  exec 9> "$home.lock"
+  flock 9
+fi
+
+case $verb in
+  probe)
+    printf 'goldseed 1\nstate ready\ncode -\nfresh no\noffset 0\ndata \n'
+    ;;
+  put)
+    if [ "$(state)" = absent ]; then
+      mkdir -p "$home" && cat > "$home/part.$part.new" && mv "$home/part.$part.new" "$home/part.$part" || exit 1
+    fi
+    printf 'goldseed 1\nstate ready\ncode -\nfresh no\noffset 0\ndata \n'
+    ;;
+  start)
+    fresh=no
+    if [ "$(state)" = absent ]; then
+      mkdir -p "$home" /var/lib/goldseed/started || exit 1
+      at=1
+      : > "$home/script.new"
+      while [ "$at" -lt "$part" ]; do cat "$home/part.$at" >> "$home/script.new" || exit 1; at=$((at + 1)); done
+      cat >> "$home/script.new"
+      base64 -d < "$home/script.new" | gzip -dc > "$home/script" || exit 1
+      rm -f "$home/script.new" "$home"/part.*
+      if [ "$(sha256sum < "$home/script" | cut -c 1-64)" != "$digest" ]; then
+        echo "the script did not arrive whole" >&2
+        exit 1
+      fi
+      : > "$home/log"
+      if systemd-run --quiet --unit="$unit" --property="RuntimeMaxSec=$limit" --property=KillMode=control-group \
+        --property=TimeoutStopSec=20 --property=StandardInput=null --setenv="AWS_ENDPOINT_URL=${AWS_ENDPOINT_URL:-}" \
+        --setenv="AWS_REGION=${AWS_REGION:-${AWS_SSM_REGION_NAME:-}}" \
+        /bin/sh -c 'cd /; sh "$0/script" > "$0/log" 2>&1; echo "$?" > "$0/code.new"; mv "$0/code.new" "$0/code"' "$home" 9>&-
+      then
+        fresh=yes
+        echo "$boot" > "$stamp"
+      elif [ "$(state)" = absent ]; then
+        echo "systemd-run could not start $unit" >&2
+        exit 1
+      fi
+    fi
+    news 0 "$wait"
+    answer 0 "$fresh"
+    ;;
+  follow)
+    news "$offset" "$wait"
+    answer "$offset" no
+    ;;
+  stop)
+    systemctl stop "$unit-a*.service" 2> /dev/null
+    answer 0 no
+    ;;
+esac

@@ -1,0 +1,264 @@
+//! A run: steps that are recorded, replayed and resumed; the record lives in Parameter Store.
+//!
+//! The record is `/goldseed/<pipeline>/runs/<run>/<n>`. A process that drives a run creates page *n*, starting from
+//! the record of *n*−1, and only ever overwrites its own; the highest page drives. Before every step the driver looks
+//! and stops when it is no longer the highest, so a process that slept and wakes can write only its own old page.
+//!
+//! What this is not: a workflow engine. A step is a function call with a name; its typed output is a value; the order
+//! of steps is the order of the code.
+
+mod lease;
+mod ledger;
+mod store;
+
+use std::fmt;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::cloud::{Cloud, CloudError};
+use crate::event::Event;
+use crate::id::{RunId, StepId};
+use crate::pace;
+use crate::record::{FORMAT, RunRecord, StepRecord, Verb, Verdict, Writer};
+
+pub use lease::{Held, LeaseError, holder};
+pub use ledger::{Ledger, LedgerError, NewEntry};
+pub use store::{StoreError, runs};
+
+/// What a run is started with.
+#[derive(Clone, Debug)]
+pub struct NewRun {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// What it does.
+    pub verb: Verb,
+    /// The environment's name.
+    pub environment: String,
+    /// `person@host`.
+    pub who: String,
+    /// The plan's digests by section.
+    pub plan: std::collections::BTreeMap<String, String>,
+    /// What was asked for beside the plan.
+    pub asked: std::collections::BTreeMap<String, String>,
+}
+
+/// A run that this process drives.
+#[derive(Debug)]
+pub struct Run {
+    cloud: Cloud,
+    record: RunRecord,
+    page: u64,
+}
+
+/// Why a step ended without an output.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError<E> {
+    /// The step's own failure.
+    #[error(transparent)]
+    Work(E),
+    /// The record could not be kept.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Run {
+    /// Starts a run: creates its first page.
+    pub async fn start(cloud: &Cloud, new: NewRun) -> Result<Self, StoreError> {
+        let now = pace::now();
+        let record = RunRecord {
+            format: FORMAT,
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            run: RunId::starting_at(now, fastrand::u16(..)),
+            pipeline: new.pipeline,
+            verb: new.verb,
+            environment: new.environment,
+            started: now.as_second(),
+            who: new.who,
+            plan: new.plan,
+            asked: new.asked,
+            steps: Vec::new(),
+            verdict: None,
+            writer: Writer {
+                nonce: nonce(),
+                sequence: 0,
+            },
+        };
+        store::create(cloud, &record, 1).await?;
+        Ok(Self {
+            cloud: cloud.clone(),
+            record,
+            page: 1,
+        })
+    }
+
+    /// Takes a run over: creates the page after the highest one. What was recorded is replayed.
+    pub async fn resume(
+        cloud: &Cloud,
+        pipeline: &str,
+        run: &RunId,
+        who: &str,
+    ) -> Result<Self, StoreError> {
+        let (mut record, page) = store::latest(cloud, pipeline, run).await?;
+        who.clone_into(&mut record.who);
+        record.writer = Writer {
+            nonce: nonce(),
+            sequence: 0,
+        };
+        store::create(cloud, &record, page + 1).await?;
+        Ok(Self {
+            cloud: cloud.clone(),
+            record,
+            page: page + 1,
+        })
+    }
+
+    /// Returns the run's id.
+    pub fn id(&self) -> &RunId {
+        &self.record.run
+    }
+
+    /// Returns the record as it stands.
+    pub fn record(&self) -> &RunRecord {
+        &self.record
+    }
+
+    /// Does a step, or returns what came of it if it was done before. `work` may run twice: a process can die
+    /// between what it does and the record of it.
+    pub async fn step<T, E>(
+        &mut self,
+        id: &str,
+        title: impl fmt::Display,
+        work: impl AsyncFnOnce() -> Result<T, E>,
+    ) -> Result<T, StepError<E>>
+    where
+        T: Serialize + DeserializeOwned + Outcome,
+        E: fmt::Display,
+    {
+        let step = StepId::new(id);
+        let events = self.cloud.events().clone();
+        events.emit(Event::StepStarted {
+            step: step.clone(),
+            title: title.to_string(),
+        });
+        if let Some(done) = self.record.step(&step)
+            && let Some(milliseconds) = done.milliseconds
+        {
+            let output: T = serde_json::from_value(done.output.clone()).map_err(|error| {
+                StoreError::Output {
+                    step: step.clone(),
+                    reason: error.to_string(),
+                }
+            })?;
+            let outcome = output.outcome();
+            events.emit(Event::StepFinished {
+                step,
+                outcome,
+                milliseconds,
+                replayed: true,
+            });
+            return Ok(output);
+        }
+        store::must_drive(&self.cloud, &self.record, self.page).await?;
+        let started = std::time::Instant::now();
+        if self.record.step(&step).is_none() {
+            self.record.steps.push(StepRecord {
+                id: step.clone(),
+                attempt: 1,
+                started: pace::now().as_second() - self.record.started,
+                milliseconds: None,
+                output: serde_json::Value::Null,
+            });
+        }
+        let output = match work().await {
+            Ok(output) => output,
+            Err(error) => {
+                events.emit(Event::StepFailed {
+                    step,
+                    reason: error.to_string(),
+                });
+                // Which step is unfinished is worth a page; if even that fails, the step's own error matters more.
+                if let Err(unsaved) = self.save().await {
+                    events.warn(format!("the failed step could not be recorded: {unsaved}"));
+                }
+                return Err(StepError::Work(error));
+            }
+        };
+        let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let value = serde_json::to_value(&output).map_err(|error| StoreError::Output {
+            step: step.clone(),
+            reason: error.to_string(),
+        })?;
+        if let Some(record) = self
+            .record
+            .steps
+            .iter_mut()
+            .find(|record| record.id == step)
+        {
+            record.milliseconds = Some(milliseconds);
+            record.output = value;
+        }
+        self.save().await?;
+        let outcome = output.outcome();
+        events.emit(Event::StepFinished {
+            step,
+            outcome,
+            milliseconds,
+            replayed: false,
+        });
+        Ok(output)
+    }
+
+    /// Ends the run.
+    pub async fn finish(&mut self, verdict: Verdict) -> Result<(), StoreError> {
+        self.record.verdict = Some(verdict);
+        self.save().await
+    }
+
+    async fn save(&mut self) -> Result<(), StoreError> {
+        self.record.writer.sequence += 1;
+        store::overwrite(&self.cloud, &self.record, self.page).await
+    }
+}
+
+/// What came of a step, in a few words for people.
+pub trait Outcome {
+    /// The words: an id, a figure; empty where "done" says it all.
+    fn outcome(&self) -> String;
+}
+
+impl Outcome for () {
+    fn outcome(&self) -> String {
+        String::new()
+    }
+}
+
+impl Outcome for String {
+    fn outcome(&self) -> String {
+        self.clone()
+    }
+}
+
+impl Outcome for crate::id::ImageId {
+    fn outcome(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Outcome for crate::id::InstanceId {
+    fn outcome(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// Draws what tells this process's writes from others'.
+fn nonce() -> String {
+    format!("{:08x}", fastrand::u32(..))
+}
+
+/// Waits a little for what AWS shows late, then gives the error up.
+impl From<CloudError> for StoreError {
+    fn from(error: CloudError) -> Self {
+        Self::Cloud(error)
+    }
+}

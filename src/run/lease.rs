@@ -1,0 +1,234 @@
+//! The lease on an environment: one run at a time may change it.
+//!
+//! `/goldseed/environments/<environment-id>/lease/<n>` is created once for each holder, renewed by its owner alone,
+//! ended by writing `released`, and taken over as *n*+1 only after its expiry and a margin. What remains: a process
+//! that is stopped between the guard's look and the sending of the request. There Beanstalk's own "must be Ready"
+//! serialises, and the watch verifies that the update under way is ours.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::cloud::{CALL_TIMEOUT, Cloud, CloudError, Guard, Parameter, Put, Tags};
+use crate::id::{EnvironmentId, RunId};
+use crate::pace;
+use crate::record::{Lease, Writer};
+
+/// How long a lease lasts unless it is renewed: three times what a call can take, so that a slow network alone does
+/// not lose it.
+const TERM: Duration = CALL_TIMEOUT.saturating_mul(4);
+
+/// How much later than its expiry a lease is taken over: clocks differ.
+const MARGIN: Duration = Duration::from_mins(1);
+
+/// Why a lease could not be had or kept.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LeaseError {
+    /// Another run holds it.
+    #[error("run {} by {} holds the environment since {}, until {} unless it is renewed", .0.run, .0.who, .0.since, .0.until)]
+    Held(Box<Lease>),
+    /// It ran out while this process was not looking, or somebody took it over.
+    #[error("this run's lease on the environment is over: {0}")]
+    Lost(String),
+    /// AWS refused.
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
+    /// The lease cannot be read.
+    #[error("the lease {name} cannot be read: {reason}")]
+    Unreadable {
+        /// The parameter's name.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// A lease that this process holds.
+#[derive(Debug)]
+pub struct Held {
+    cloud: Cloud,
+    environment: EnvironmentId,
+    name: String,
+    lease: Lease,
+    until: Arc<Mutex<Timestamp>>,
+}
+
+fn folder(environment: &EnvironmentId) -> String {
+    format!("/goldseed/environments/{environment}/lease")
+}
+
+/// Returns who holds the environment now, if anybody does.
+pub async fn holder(
+    cloud: &Cloud,
+    environment: &EnvironmentId,
+) -> Result<Option<Lease>, LeaseError> {
+    let highest = highest(cloud, environment).await?;
+    Ok(highest
+        .map(|(_, lease)| lease)
+        .filter(|lease| is_held(lease, pace::now(), cloud)))
+}
+
+impl Held {
+    /// Takes the lease for a run. A run that held it before, in a process that died, takes it over at once.
+    pub async fn acquire(
+        cloud: &Cloud,
+        environment: &EnvironmentId,
+        run: &RunId,
+        who: &str,
+    ) -> Result<Self, LeaseError> {
+        let now = pace::now();
+        let (number, before) = match highest(cloud, environment).await? {
+            None => (0, None),
+            Some((number, lease)) => (number, Some(lease)),
+        };
+        if let Some(lease) = before
+            && is_held(&lease, now, cloud)
+            && lease.run != *run
+        {
+            return Err(LeaseError::Held(Box::new(lease)));
+        }
+        let lease = Lease {
+            run: run.clone(),
+            who: who.to_owned(),
+            since: now,
+            until: after(now, term(cloud)),
+            released: false,
+            writer: Writer {
+                nonce: super::nonce(),
+                sequence: 0,
+            },
+        };
+        let name = format!("{}/{}", folder(environment), number + 1);
+        let value = write(&name, &lease)?;
+        if cloud
+            .create_parameter(&name, &value, "goldseed lease", &Tags::new())
+            .await?
+            == Put::Exists
+        {
+            let found = cloud.parameter(&name).await?;
+            let found = found.map(|found| read(&found)).transpose()?;
+            match found {
+                Some(found) if found.writer.nonce == lease.writer.nonce => {}
+                Some(found) => return Err(LeaseError::Held(Box::new(found))),
+                None => return Err(LeaseError::Lost("it vanished as it was taken".into())),
+            }
+        }
+        if number > 0 {
+            // Old pages are of no use to anybody, and an account has room for 10,000 parameters.
+            cloud
+                .ensure_parameter_deleted(&format!("{}/{}", folder(environment), number - 1))
+                .await?;
+        }
+        let until = Arc::new(Mutex::new(lease.until));
+        Ok(Self {
+            cloud: cloud.clone(),
+            environment: environment.clone(),
+            name,
+            lease,
+            until,
+        })
+    }
+
+    /// Renews the lease if half of it is over; fails when it is not ours any more.
+    pub async fn renew(&mut self) -> Result<(), LeaseError> {
+        let now = pace::now();
+        let half = after(now, term(&self.cloud) / 2);
+        if self.lease.until > half {
+            return Ok(());
+        }
+        self.must_be_ours().await?;
+        self.lease.until = after(now, term(&self.cloud));
+        self.put().await?;
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = self.lease.until;
+        Ok(())
+    }
+
+    /// Gives the lease back.
+    pub async fn release(mut self) -> Result<(), LeaseError> {
+        self.must_be_ours().await?;
+        self.lease.released = true;
+        self.put().await
+    }
+
+    /// Returns the guard of calls that change the environment: it holds them back unless the lease outlives them.
+    pub fn guard(&self) -> Guard {
+        let until = Arc::clone(&self.until);
+        let call = self.cloud.pace().scale(CALL_TIMEOUT);
+        Guard::new(move || {
+            let until = *until.lock().unwrap_or_else(PoisonError::into_inner);
+            if after(pace::now(), call) < until {
+                Ok(())
+            } else {
+                Err(format!(
+                    "the lease on the environment ends at {until}, before the call would"
+                ))
+            }
+        })
+    }
+
+    async fn must_be_ours(&self) -> Result<(), LeaseError> {
+        match highest(&self.cloud, &self.environment).await? {
+            Some((_, lease)) if lease.writer.nonce == self.lease.writer.nonce => Ok(()),
+            Some((_, other)) => Err(LeaseError::Lost(format!(
+                "run {} by {} took it over",
+                other.run, other.who
+            ))),
+            None => Err(LeaseError::Lost("its parameter was deleted".into())),
+        }
+    }
+
+    async fn put(&mut self) -> Result<(), LeaseError> {
+        self.lease.writer.sequence += 1;
+        let value = write(&self.name, &self.lease)?;
+        self.cloud
+            .overwrite_parameter(&self.name, &value, "goldseed lease")
+            .await?;
+        Ok(())
+    }
+}
+
+fn term(cloud: &Cloud) -> Duration {
+    // However fast the pace, the term leaves time for a call on a busy machine.
+    cloud.pace().scale(TERM).max(Duration::from_secs(20))
+}
+
+fn is_held(lease: &Lease, now: Timestamp, cloud: &Cloud) -> bool {
+    !lease.released && now < after(lease.until, cloud.pace().scale(MARGIN))
+}
+
+fn after(time: Timestamp, duration: Duration) -> Timestamp {
+    SignedDuration::try_from(duration)
+        .ok()
+        .and_then(|duration| time.checked_add(duration).ok())
+        .unwrap_or(Timestamp::MAX)
+}
+
+async fn highest(
+    cloud: &Cloud,
+    environment: &EnvironmentId,
+) -> Result<Option<(u64, Lease)>, LeaseError> {
+    let pages = cloud.parameters_below(&folder(environment)).await?;
+    let numbered = pages
+        .iter()
+        .filter_map(|page| Some((page.name.rsplit('/').next()?.parse::<u64>().ok()?, page)));
+    match numbered.max_by_key(|(number, _)| *number) {
+        None => Ok(None),
+        Some((number, page)) => Ok(Some((number, read(page)?))),
+    }
+}
+
+fn read(parameter: &Parameter) -> Result<Lease, LeaseError> {
+    serde_json::from_str(&parameter.value).map_err(|error| LeaseError::Unreadable {
+        name: parameter.name.clone(),
+        reason: error.to_string(),
+    })
+}
+
+fn write(name: &str, lease: &Lease) -> Result<String, LeaseError> {
+    let text = serde_json::to_string(lease).map_err(|error| LeaseError::Unreadable {
+        name: name.to_owned(),
+        reason: error.to_string(),
+    })?;
+    Ok(super::store::without_references(&text))
+}

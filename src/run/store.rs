@@ -1,0 +1,265 @@
+//! The record's pages in Parameter Store.
+
+use crate::cloud::{Cloud, CloudError, Put, Tags, tags};
+use crate::id::{RunId, StepId};
+use crate::record::{FORMAT, RunRecord};
+
+/// Why a run's record could not be kept or read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// AWS refused.
+    #[error(transparent)]
+    Cloud(CloudError),
+    /// Somebody else drives the run now.
+    #[error(
+        "run {run} is driven by {who} now (page {page}): this process stops before its next change"
+    )]
+    TakenOver {
+        /// The run.
+        run: RunId,
+        /// Who.
+        who: String,
+        /// The page that is higher than ours.
+        page: u64,
+    },
+    /// There is no such run.
+    #[error("pipeline `{pipeline}` has no run {run}")]
+    Unknown {
+        /// The pipeline.
+        pipeline: String,
+        /// The run.
+        run: RunId,
+    },
+    /// A page cannot be read.
+    #[error("the record {name} cannot be read: {reason}")]
+    Unreadable {
+        /// The parameter's name.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A finished step's output is not what this version writes.
+    #[error("the recorded output of step {step} cannot be used: {reason}")]
+    Output {
+        /// The step.
+        step: StepId,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A record has outgrown its parameter.
+    #[error("the record of run {run} is {size} bytes and a parameter holds 4096")]
+    TooLarge {
+        /// The run.
+        run: RunId,
+        /// Its size.
+        size: usize,
+    },
+}
+
+/// A standard parameter's limit (Systems Manager, quotas).
+const LIMIT: usize = 4096;
+
+fn folder(pipeline: &str) -> String {
+    format!("/goldseed/{pipeline}/runs")
+}
+
+fn name(record: &RunRecord, page: u64) -> String {
+    format!("{}/{}/{page}", folder(&record.pipeline), record.run)
+}
+
+/// Writes the record as it goes into a parameter. Parameter Store reads `{{…}}` as a reference, so braces that meet
+/// are kept apart: JSON does not mind a space there, and inside strings the brace is escaped.
+fn text(record: &RunRecord) -> Result<String, StoreError> {
+    let value = serde_json::to_string(record).map_err(|error| StoreError::Unreadable {
+        name: record.run.to_string(),
+        reason: error.to_string(),
+    })?;
+    let text = without_references(&value);
+    if text.len() > LIMIT {
+        return Err(StoreError::TooLarge {
+            run: record.run.clone(),
+            size: text.len(),
+        });
+    }
+    Ok(text)
+}
+
+/// Keeps `{{` and `}}` out of JSON text without changing what it says.
+pub(super) fn without_references(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    let (mut quoted, mut escaped) = (false, false);
+    let mut previous = ' ';
+    for character in json.chars() {
+        let meets = matches!((previous, character), ('{', '{') | ('}', '}'));
+        match (quoted, meets) {
+            (true, true) => text.push_str(if character == '{' {
+                "\\u007b"
+            } else {
+                "\\u007d"
+            }),
+            (false, true) => {
+                text.push(' ');
+                text.push(character);
+            }
+            _ => text.push(character),
+        }
+        if quoted && !escaped && character == '\\' {
+            escaped = true;
+        } else {
+            if character == '"' && !escaped {
+                quoted = !quoted;
+            }
+            escaped = false;
+        }
+        previous = character;
+    }
+    text
+}
+
+fn read(name: &str, value: &str) -> Result<RunRecord, StoreError> {
+    let unreadable = |reason: String| StoreError::Unreadable {
+        name: name.to_owned(),
+        reason,
+    };
+    let loose: serde_json::Value =
+        serde_json::from_str(value).map_err(|error| unreadable(error.to_string()))?;
+    let format = loose.get("f").and_then(serde_json::Value::as_u64);
+    if format != Some(u64::from(FORMAT)) {
+        let format = format.map_or("no format".to_owned(), |format| format!("format {format}"));
+        return Err(unreadable(format!(
+            "it has {format}, this version reads format {FORMAT}"
+        )));
+    }
+    serde_json::from_value(loose).map_err(|error| unreadable(error.to_string()))
+}
+
+/// Creates a page. A page that exists already is ours if it carries our nonce: then only the answer was lost.
+pub(super) async fn create(cloud: &Cloud, record: &RunRecord, page: u64) -> Result<(), StoreError> {
+    let name = name(record, page);
+    let tags = Tags::from([
+        (tags::PIPELINE.to_owned(), record.pipeline.clone()),
+        (tags::RUN.to_owned(), record.run.to_string()),
+    ]);
+    let description = format!("goldseed {} of {}", record.verb.as_str(), record.pipeline);
+    if cloud
+        .create_parameter(&name, &text(record)?, &description, &tags)
+        .await?
+        == Put::Created
+    {
+        return Ok(());
+    }
+    let found = cloud.parameter(&name).await?;
+    let other = found.map(|found| read(&name, &found.value)).transpose()?;
+    match other {
+        Some(other) if other.writer.nonce == record.writer.nonce => Ok(()),
+        Some(other) => Err(StoreError::TakenOver {
+            run: record.run.clone(),
+            who: other.who,
+            page,
+        }),
+        None => Err(StoreError::Unreadable {
+            name,
+            reason: "it exists and cannot be found: try again in a minute".into(),
+        }),
+    }
+}
+
+/// Overwrites our own page.
+pub(super) async fn overwrite(
+    cloud: &Cloud,
+    record: &RunRecord,
+    page: u64,
+) -> Result<(), StoreError> {
+    let description = format!("goldseed {} of {}", record.verb.as_str(), record.pipeline);
+    cloud
+        .overwrite_parameter(&name(record, page), &text(record)?, &description)
+        .await?;
+    Ok(())
+}
+
+/// Stops a process that is no longer the highest page's.
+pub(super) async fn must_drive(
+    cloud: &Cloud,
+    record: &RunRecord,
+    page: u64,
+) -> Result<(), StoreError> {
+    let next = name(record, page + 1);
+    match cloud.parameter(&next).await? {
+        None => Ok(()),
+        Some(found) => Err(StoreError::TakenOver {
+            run: record.run.clone(),
+            who: read(&next, &found.value)?.who,
+            page: page + 1,
+        }),
+    }
+}
+
+/// Returns the highest page of a run.
+pub(super) async fn latest(
+    cloud: &Cloud,
+    pipeline: &str,
+    run: &RunId,
+) -> Result<(RunRecord, u64), StoreError> {
+    let pages = cloud
+        .parameters_below(&format!("{}/{run}", folder(pipeline)))
+        .await?;
+    let highest = pages
+        .iter()
+        .filter_map(|page| Some((page_number(&page.name)?, page)))
+        .max_by_key(|(number, _)| *number);
+    let (number, page) = highest.ok_or_else(|| StoreError::Unknown {
+        pipeline: pipeline.to_owned(),
+        run: run.clone(),
+    })?;
+    Ok((read(&page.name, &page.value)?, number))
+}
+
+/// Returns the runs of a pipeline, newest first; what cannot be read is returned as its error.
+pub async fn runs(
+    cloud: &Cloud,
+    pipeline: &str,
+) -> Result<Vec<Result<RunRecord, StoreError>>, StoreError> {
+    let mut pages = cloud.parameters_below(&folder(pipeline)).await?;
+    // The highest page of each run, runs newest first: names sort by run, then by page number.
+    pages.sort_by_key(|page| {
+        let run = page.name.rsplit('/').nth(1).unwrap_or_default().to_owned();
+        std::cmp::Reverse((run, page_number(&page.name)))
+    });
+    pages.dedup_by(|later, kept| later.name.rsplit('/').nth(1) == kept.name.rsplit('/').nth(1));
+    Ok(pages
+        .iter()
+        .map(|page| read(&page.name, &page.value))
+        .collect())
+}
+
+fn page_number(name: &str) -> Option<u64> {
+    name.rsplit('/').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn another_format_is_refused_by_name() {
+        let error = read("/goldseed/shop/runs/r/1", r#"{"f":2}"#).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the record /goldseed/shop/runs/r/1 cannot be read: it has format 2, this version reads format 1"
+        );
+        assert!(read("n", "not json").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn no_reference_reaches_a_parameter_and_nothing_is_changed(
+            words in proptest::collection::vec(r#"[{}"\\a ]{0,12}"#, 0..6),
+        ) {
+            let value = serde_json::json!({"a": {"b": {"c": words}}, "d": {}});
+            let text = without_references(&value.to_string());
+            prop_assert!(!text.contains("{{") && !text.contains("}}"), "{}", text);
+            prop_assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+        }
+    }
+}
