@@ -13,7 +13,7 @@
 //! * [`cloud`]: AWS in the words of this project; the only module that knows the SDK.
 //! * [`node`]: a script on a machine: sent, started, followed, stopped.
 //! * [`run`]: a run's record, lease and ledger in Parameter Store.
-//! * `pipeline`: build, promote, rebuild, rollback, from top to bottom.
+//! * [`pipeline`]: build, promote, rebuild, rollback, from top to bottom.
 //! * `display`: events become bars, lines or JSON.
 //! * `sandbox`: a local AWS with real machines; it speaks HTTP and shares no code with the others.
 //! * `failure`: every error becomes a message, hints and an exit code.
@@ -25,6 +25,7 @@ pub mod event;
 pub mod id;
 pub mod node;
 pub mod pace;
+pub mod pipeline;
 pub mod recipe;
 pub mod record;
 pub mod run;

@@ -1,0 +1,234 @@
+//! Build, promote, rebuild and rollback, from top to bottom.
+//!
+//! Every function here reads like the story of what it does: straight-line code over [`Run::step`], whose finished
+//! steps are replayed from the record. Decisions (what to refuse, which instance to take, whether an environment is
+//! well) are pure functions of plain data and are tested without any AWS.
+
+mod apply;
+mod generalise;
+mod image;
+mod launch;
+mod names;
+mod observe;
+mod plan;
+mod preflight;
+mod prove;
+mod quarantine;
+mod remains;
+mod retire;
+mod rollback;
+mod snapshot;
+mod status;
+mod swap;
+mod verdict;
+mod watch;
+
+use crate::cloud::{Cloud, CloudError, WaitError};
+use crate::id::ImageId;
+use crate::node::NodeError;
+use crate::record::{BaseImage, Verdict};
+use crate::run::{LeaseError, LedgerError, Outcome, Run, StepError, StoreError};
+
+pub use apply::RecipeFailure;
+pub use plan::{Plan, PlanError, Source};
+pub use preflight::Refusal;
+pub use remains::{left_by, stop_work};
+pub use status::{Status, status};
+pub use verdict::{Judge, Judgement, Sample};
+
+/// Why a pipeline ended before its end.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// Refused before anything was touched.
+    #[error("refused: {}", .0.first().map_or("no reason", |refusal| &refusal.reason))]
+    Refused(Vec<Refusal>),
+    /// AWS failed; the run can go on.
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
+    /// What was waited for did not come; the run can go on.
+    #[error(transparent)]
+    Wait(#[from] WaitError),
+    /// A machine did not do as asked; the run can go on.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The record could not be kept.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The lease is another's, or lost.
+    #[error(transparent)]
+    Lease(#[from] LeaseError),
+    /// The ledger could not be read or written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A step or a check of a recipe failed; the environment is as it was.
+    #[error(transparent)]
+    Recipe(#[from] RecipeFailure),
+    /// The environment was not well with the new image and was taken back.
+    #[error("the environment was not well with {image} and is back on {previous}: {reason}")]
+    RolledBack {
+        /// The image that was not well.
+        image: BaseImage,
+        /// The base image now.
+        previous: BaseImage,
+        /// Why.
+        reason: String,
+    },
+    /// The environment was not well and could not be taken back.
+    #[error(
+        "the environment is not well with {image} and could not be taken back to {previous}: {reason}"
+    )]
+    RollbackFailed {
+        /// The image that was not well.
+        image: BaseImage,
+        /// What it should be on.
+        previous: BaseImage,
+        /// Why.
+        reason: String,
+    },
+    /// The environment changed under our hands.
+    #[error("{0}")]
+    Disturbed(String),
+}
+
+impl From<StepError<PipelineError>> for PipelineError {
+    fn from(error: StepError<PipelineError>) -> Self {
+        match error {
+            StepError::Work(error) => error,
+            StepError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl PipelineError {
+    /// How the run ends with this error; none: it is unfinished and can go on.
+    pub fn verdict(&self) -> Option<Verdict> {
+        match self {
+            Self::Refused(_)
+            | Self::Lease(LeaseError::Held(_))
+            | Self::Ledger(LedgerError::OtherEnvironment { .. }) => Some(Verdict::Refused),
+            Self::RolledBack { .. } => Some(Verdict::RolledBack),
+            Self::RollbackFailed { .. } => Some(Verdict::RollbackFailed),
+            _ => None,
+        }
+    }
+}
+
+/// The stages of a build, in order.
+pub const BUILD_STAGES: [&str; 8] = [
+    "observe",
+    "snapshot",
+    "launch",
+    "apply",
+    "generalise",
+    "image",
+    "prove",
+    "retire",
+];
+/// The stages of a promotion, in order.
+pub const PROMOTE_STAGES: [&str; 4] = ["preflight", "swap", "watch", "ledger"];
+/// The stages of a rebuild, in order: the build's, then the promotion's.
+pub const REBUILD_STAGES: [&str; 12] = [
+    "observe",
+    "snapshot",
+    "launch",
+    "apply",
+    "generalise",
+    "image",
+    "prove",
+    "retire",
+    "preflight",
+    "swap",
+    "watch",
+    "ledger",
+];
+
+/// What a run works with.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The connection.
+    pub cloud: &'a Cloud,
+    /// What is to be done.
+    pub plan: &'a Plan,
+    /// `person@host`.
+    pub who: &'a str,
+}
+
+/// Grows a golden image and proves it. Nothing of the environment is changed.
+pub async fn build(run: &mut Run, context: &Context<'_>) -> Result<ImageId, PipelineError> {
+    let ground = observe::for_build(run, context).await?;
+    let origin = snapshot::take(run, context, &ground).await?;
+    let seed = launch::seed(run, context, &ground, &origin).await?;
+    apply::recipes(run, context, &seed).await?;
+    generalise::machine(run, context, &seed).await?;
+    let golden = image::take(run, context, &ground, &origin, &seed.instance).await?;
+    prove::boots(run, context, &ground, &seed, &golden).await?;
+    retire::build(run, context, &origin, &seed).await?;
+    Ok(golden)
+}
+
+/// Makes a proved golden image the environment's base image, watches it, and keeps it or goes back.
+pub async fn promote(
+    run: &mut Run,
+    context: &Context<'_>,
+    wish: &Wish,
+) -> Result<Promoted, PipelineError> {
+    let ready = preflight::promotion(run, context, wish).await?;
+    let held = swap::lease(run, context, &ready).await?;
+    let outcome = swap::and_watch(run, context, &ready, held).await?;
+    Ok(outcome)
+}
+
+/// Builds and promotes.
+pub async fn rebuild(
+    run: &mut Run,
+    context: &Context<'_>,
+    accept_downtime: bool,
+) -> Result<Promoted, PipelineError> {
+    // A run that goes on has touched things, perhaps the environment itself: only the promotion's own preflight counts.
+    if run.record().steps.is_empty() {
+        preflight::early(context, accept_downtime).await?;
+    }
+    let golden = build(run, context).await?;
+    let wish = Wish {
+        image: Some(golden),
+        built_now: true,
+        accept_downtime,
+    };
+    promote(run, context, &wish).await
+}
+
+/// Makes an earlier base image current again.
+pub async fn rollback(
+    run: &mut Run,
+    context: &Context<'_>,
+    reason: &str,
+    accept_downtime: bool,
+) -> Result<Promoted, PipelineError> {
+    rollback::to_earlier(run, context, reason, accept_downtime).await
+}
+
+/// What is asked of a promotion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// The image; none: the newest proved one of the pipeline.
+    pub image: Option<ImageId>,
+    /// Whether it was built in this very run: nobody chose it by hand.
+    pub built_now: bool,
+    /// Whether an outage while instances are replaced is accepted.
+    pub accept_downtime: bool,
+}
+
+/// What a promotion or rollback came to.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Promoted {
+    /// The base image now.
+    pub current: BaseImage,
+    /// The one before.
+    pub previous: BaseImage,
+}
+
+impl Outcome for Promoted {
+    fn outcome(&self) -> String {
+        format!("{} (before: {})", self.current, self.previous)
+    }
+}

@@ -1,0 +1,229 @@
+//! Apply: all recipes, compiled to one script, on the seed; then their checks.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::Duration;
+
+use super::launch::Seed;
+use super::{Context, PipelineError, names};
+use crate::event::{Emitter, Event};
+use crate::id::{InstanceId, RunId};
+use crate::node::{Job, Node};
+use crate::recipe::{Line, Reader, Script, StepResult};
+use crate::run::Run;
+
+/// How long all recipes together may run.
+const LIMIT: Duration = Duration::from_hours(4);
+
+/// How many lines of a failed step's output are shown.
+const LAST_LINES: usize = 40;
+
+/// Puts the application in place as a deployment would, where Beanstalk deploys nothing.
+const DEPLOY: &str = "\
+export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+[ -x /opt/goldseed/bridge/deploy ] || exit 0
+exec /opt/goldseed/bridge/deploy --in-place
+";
+
+/// A step or check of a recipe that failed on a machine.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct RecipeFailure {
+    /// The machine.
+    pub instance: InstanceId,
+    /// What failed: recipe and step.
+    pub what: String,
+    /// Its place in the YAML, `path:line:column`, where it has one.
+    pub place: Option<String>,
+    /// What it ended with.
+    pub code: i32,
+    /// The last lines it printed.
+    pub lines: Vec<String>,
+}
+
+impl fmt::Display for RecipeFailure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{} failed on {} (code {})",
+            self.what, self.instance, self.code
+        )?;
+        if let Some(place) = &self.place {
+            write!(formatter, ", at {place}")?;
+        }
+        for line in &self.lines {
+            write!(formatter, "\n    {line}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Applies the recipes on the seed, then runs their checks there.
+pub(super) async fn recipes(
+    run: &mut Run,
+    context: &Context<'_>,
+    seed: &Seed,
+) -> Result<(), PipelineError> {
+    let id = run.id().clone();
+    let instance = &seed.instance;
+    let plan = context.plan;
+    run.step(
+        "apply/recipes",
+        format!("apply {}", plan.recipe_names.join(", ")),
+        async || {
+            script(
+                context,
+                instance,
+                &names::unit(&id, "apply"),
+                &plan.apply,
+                "apply",
+            )
+            .await
+        },
+    )
+    .await
+    .map_err(PipelineError::from)?;
+    run.step("apply/checks", "the checks of every recipe", async || {
+        checks(context, &id, "seed", instance).await
+    })
+    .await
+    .map_err(PipelineError::from)
+}
+
+/// Puts the application in place on a machine of ours and runs every recipe's checks there.
+pub(super) async fn checks(
+    context: &Context<'_>,
+    run: &RunId,
+    name: &str,
+    instance: &InstanceId,
+) -> Result<(), PipelineError> {
+    let mut log = Vec::new();
+    let job = Job {
+        unit: names::unit(run, &format!("{name}-deploy")),
+        script: DEPLOY,
+        limit: Duration::from_mins(30),
+    };
+    let code = Node::new(context.cloud, instance)
+        .run(&job, |bytes| log.extend_from_slice(bytes))
+        .await?;
+    if code != 0 {
+        let text = String::from_utf8_lossy(&log);
+        let lines: Vec<String> = text.lines().map(ToOwned::to_owned).collect();
+        let from = lines.len().saturating_sub(LAST_LINES);
+        return Err(RecipeFailure {
+            instance: instance.clone(),
+            what: "putting the application in place (/opt/goldseed/bridge/deploy)".into(),
+            place: None,
+            code,
+            lines: lines.into_iter().skip(from).collect(),
+        }
+        .into());
+    }
+    let unit = names::unit(run, &format!("{name}-checks"));
+    script(context, instance, &unit, &context.plan.verify, "the checks").await
+}
+
+/// Runs a compiled script on a machine, tells its steps and output, and turns a failed step into what people need.
+pub(super) async fn script(
+    context: &Context<'_>,
+    instance: &InstanceId,
+    unit: &str,
+    script: &Script,
+    what: &str,
+) -> Result<(), PipelineError> {
+    let events = context.cloud.events();
+    let mut reader = Reader::new(script);
+    let mut log = Log {
+        script,
+        events,
+        done: 0,
+        failed: None,
+        last: VecDeque::new(),
+    };
+    let job = Job {
+        unit: unit.to_owned(),
+        script: &script.text,
+        limit: LIMIT,
+    };
+    let node = Node::new(context.cloud, instance);
+    let code = node.run(&job, |bytes| log.take(reader.feed(bytes))).await?;
+    log.take(reader.finish());
+    if code == 0 {
+        return Ok(());
+    }
+    // The script itself ends with 1 whatever failed in it; the step's own code says more.
+    let (step, code) = match &log.failed {
+        Some((id, code)) => (script.step(id), *code),
+        None => (None, code),
+    };
+    let lines = match step {
+        Some(step) => reader
+            .last_lines(&step.id, LAST_LINES)
+            .into_iter()
+            .map(Into::into)
+            .collect(),
+        None => log.last.into(),
+    };
+    Err(RecipeFailure {
+        instance: instance.clone(),
+        what: step.map_or_else(
+            || what.to_owned(),
+            |step| format!("{}: {}", step.recipe, step.name),
+        ),
+        place: step.map(|step| step.place.to_string()),
+        code,
+        lines,
+    }
+    .into())
+}
+
+/// Tells a script's lines as events, and remembers what a failure needs.
+struct Log<'a> {
+    script: &'a Script,
+    events: &'a Emitter,
+    done: usize,
+    /// The step that failed, and its code.
+    failed: Option<(String, i32)>,
+    last: VecDeque<String>,
+}
+
+impl Log<'_> {
+    fn take(&mut self, lines: Vec<Line>) {
+        for line in lines {
+            match line {
+                Line::Step { id, result, .. } => self.step(&id, result),
+                Line::Output { text, .. } => {
+                    if self.last.len() == LAST_LINES {
+                        self.last.pop_front();
+                    }
+                    self.last.push_back(text.clone());
+                    self.events.emit(Event::Output { line: text });
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, id: &str, result: StepResult) {
+        let word = match result {
+            StepResult::Started => "start",
+            StepResult::Ok => "ok",
+            StepResult::Changed => "changed",
+            StepResult::Skipped => "skipped",
+            StepResult::Failed { code } => {
+                self.failed = Some((id.to_owned(), code));
+                "failed"
+            }
+        };
+        if result != StepResult::Started {
+            self.done += 1;
+        }
+        if let Some(step) = self.script.step(id) {
+            self.events.emit(Event::RecipeStep {
+                recipe: step.recipe.clone(),
+                name: step.name.clone(),
+                result: word.to_owned(),
+                done: self.done,
+                of: self.script.steps.len(),
+            });
+        }
+    }
+}

@@ -1,0 +1,22 @@
+# Run on a machine that booted from a golden image, after the recipe `generalise` has looked for its traces: what only a
+# machine that runs can show.
+export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+wrong=0
+left() {
+  echo "$1"
+  wrong=1
+}
+sh /run/goldseed/leftovers/assert.sh proof > /run/goldseed/leftovers/rows || {
+  wrong=1
+  grep -v '^pass ' /run/goldseed/leftovers/rows
+}
+[ ! -e /var/lib/goldseed/seed ] || left "/var/lib/goldseed/seed is still there: this machine would take itself for the seed"
+read -r own < /var/lib/cloud/data/instance-id || left "cloud-init does not say which instance this is"
+for folder in /var/lib/amazon/ssm/i-*; do
+  [ -d "$folder" ] || continue
+  [ "${folder##*/}" = "$own" ] || left "$folder is another instance's"
+done
+for unit in cfn-hup.service healthd.service; do
+  systemctl is-enabled --quiet "$unit" 2> /dev/null && left "$unit is enabled before Beanstalk has set it up"
+done
+exit "$wrong"

@@ -1,0 +1,228 @@
+//! The plan: what a run is to do, as plain data with a digest by section. A pure function of files and flags: no
+//! clock, no environment, no AWS.
+
+use std::collections::BTreeMap;
+
+use crate::cloud::Tags;
+use crate::document::{Diagnostics, Review};
+use crate::id::Digest;
+use crate::recipe::{self, Bound, HttpCheck, Library, LoadError, Purpose, Script};
+use crate::settings::{Pipeline, Seed, Settings, Watch};
+
+pub use crate::settings::Source;
+
+/// What a run of a pipeline is to do.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// The environment's name.
+    pub environment: String,
+    /// The application's name, where it is said.
+    pub application: Option<String>,
+    /// What a build begins with.
+    pub source: Source,
+    /// What the seed is launched with.
+    pub seed: Seed,
+    /// The user's own tags.
+    pub tags: Tags,
+    /// The recipes in their order.
+    pub recipe_names: Vec<String>,
+    /// All recipes as one script.
+    pub apply: Script,
+    /// The checks of all recipes as one script.
+    pub verify: Script,
+    /// The recipe `generalise`.
+    pub generalise: Script,
+    /// The recipes' checks through the load balancer: they hold for images of these recipes.
+    pub recipe_probes: Vec<HttpCheck>,
+    /// The pipeline's own probes: they hold whatever the image is.
+    pub own_probes: Vec<HttpCheck>,
+    /// The rules of the watch.
+    pub watch: Watch,
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The settings have no such pipeline.
+    #[error("goldseed.yaml has no pipeline `{name}`")]
+    UnknownPipeline {
+        /// The name that was asked for.
+        name: String,
+        /// The names that there are.
+        there_are: Vec<String>,
+    },
+    /// Settings or recipes are wrong; all mistakes at once.
+    #[error("{0}")]
+    Invalid(Diagnostics),
+    /// A recipe has a step that this version does not do.
+    #[error(
+        "{place}: the step `{name}` is `on: migrate`, which promotions of this version do not do yet"
+    )]
+    Migrate {
+        /// The step.
+        name: String,
+        /// Where it stands.
+        place: String,
+    },
+    /// A recipe's file cannot be read.
+    #[error("a recipe cannot be read")]
+    Unreadable(#[source] Box<LoadError>),
+}
+
+/// The recipe that takes a machine's identity off it.
+const GENERALISE: &str = "generalise";
+
+impl Plan {
+    /// Binds a pipeline's settings and recipes.
+    pub fn make(settings: &Settings, pipeline: &str, library: &Library) -> Result<Self, PlanError> {
+        let pipeline =
+            settings
+                .pipelines
+                .get(pipeline)
+                .ok_or_else(|| PlanError::UnknownPipeline {
+                    name: pipeline.to_owned(),
+                    there_are: settings.pipelines.keys().cloned().collect(),
+                })?;
+        let bound = bind(settings, pipeline, library)?;
+        let generalise = library.load(GENERALISE).map_err(load_error)?;
+        let generalise = generalise
+            .bind(&settings.text, pipeline.name_span.clone(), None)
+            .map_err(PlanError::Invalid)?;
+        let recipe_probes = recipe::balancer_checks(&bound).map_err(PlanError::Invalid)?;
+        let own_probes = pipeline.probes.iter().map(|probe| HttpCheck {
+            path: probe.url.clone(),
+            host: None,
+            status: probe.status,
+            contains: probe.contains.clone().into_iter().collect(),
+            within: std::time::Duration::ZERO,
+        });
+        let compile = |recipes: &[Bound], purpose| {
+            recipe::compile(recipes, purpose).map_err(PlanError::Invalid)
+        };
+        refuse_migrations(&compile(&bound, Purpose::Migrate)?)?;
+        Ok(Self {
+            pipeline: pipeline.name.clone(),
+            environment: pipeline.environment.clone(),
+            application: pipeline.application.clone(),
+            source: pipeline.source.clone(),
+            seed: pipeline.seed.clone(),
+            tags: settings.tags.clone(),
+            recipe_names: pipeline
+                .recipes
+                .iter()
+                .map(|used| used.name.clone())
+                .collect(),
+            apply: compile(&bound, Purpose::Apply)?,
+            verify: compile(&bound, Purpose::Verify)?,
+            generalise: compile(&[generalise], Purpose::Migrate)?,
+            recipe_probes,
+            own_probes: own_probes.collect(),
+            watch: pipeline.watch,
+        })
+    }
+
+    /// Checks every pipeline and returns all mistakes at once.
+    pub fn check_all(settings: &Settings, library: &Library) -> Result<(), PlanError> {
+        let mut all = Diagnostics::default();
+        for name in settings.pipelines.keys() {
+            match Self::make(settings, name, library) {
+                Ok(_) => {}
+                // A recipe of several pipelines has its mistakes once.
+                Err(PlanError::Invalid(mistakes)) => {
+                    for mistake in mistakes.0 {
+                        if !all.0.contains(&mistake) {
+                            all.0.push(mistake);
+                        }
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        all.or(()).map_err(PlanError::Invalid)
+    }
+
+    /// The digest of the recipes with their values: the same recipes give the same digest.
+    pub fn recipes_digest(&self) -> Digest {
+        Digest::of_parts([self.apply.digest.as_str(), self.verify.digest.as_str()])
+    }
+
+    /// The digests by section, shortened: what a resumed run compares.
+    pub fn sections(&self) -> BTreeMap<String, String> {
+        let probes = format!("{:?} {:?}", self.recipe_probes, self.own_probes);
+        let sections = [
+            ("source", Digest::of(format!("{:?}", self.source))),
+            ("seed", Digest::of(format!("{:?}", self.seed))),
+            ("recipes", self.recipes_digest()),
+            (
+                "image",
+                Digest::of_parts([self.generalise.digest.as_str(), &format!("{:?}", self.tags)]),
+            ),
+            (
+                "promotion",
+                Digest::of_parts([
+                    self.environment.as_str(),
+                    self.application.as_deref().unwrap_or_default(),
+                    &format!("{:?}", self.watch),
+                    &probes,
+                ]),
+            ),
+        ];
+        sections
+            .into_iter()
+            .map(|(name, digest)| (name.to_owned(), digest.short().to_owned()))
+            .collect()
+    }
+}
+
+fn bind(
+    settings: &Settings,
+    pipeline: &Pipeline,
+    library: &Library,
+) -> Result<Vec<Bound>, PlanError> {
+    let review = Review::of(&settings.text);
+    let mut bound = Vec::new();
+    for used in &pipeline.recipes {
+        let span = used.name_span.clone();
+        match library.load(&used.name) {
+            Ok(recipe) => match recipe.bind(&settings.text, span, Some(&used.values)) {
+                Ok(recipe) => bound.push(recipe),
+                Err(mistakes) => review.absorb(mistakes),
+            },
+            Err(LoadError::Invalid(mistakes)) => review.absorb(mistakes),
+            Err(LoadError::Unknown { name, suggestion }) => {
+                let help = suggestion.map_or_else(
+                    || format!("there are: {}", library.names().join(", ")),
+                    |suggestion| format!("did you mean `{suggestion}`?"),
+                );
+                let message = format!("there is no recipe `{name}`");
+                review.error(span, message).label("not found").help(help);
+            }
+            Err(other) => return Err(PlanError::Unreadable(Box::new(other))),
+        }
+    }
+    review.finish(bound).map_err(PlanError::Invalid)
+}
+
+/// A step that nobody would do is refused, not passed over.
+fn refuse_migrations(script: &Script) -> Result<(), PlanError> {
+    match script
+        .steps
+        .iter()
+        .find(|step| !step.id.ends_with("/platform"))
+    {
+        None => Ok(()),
+        Some(step) => Err(PlanError::Migrate {
+            name: step.name.clone(),
+            place: step.place.to_string(),
+        }),
+    }
+}
+
+fn load_error(error: LoadError) -> PlanError {
+    match error {
+        LoadError::Invalid(mistakes) => PlanError::Invalid(mistakes),
+        other => PlanError::Unreadable(Box::new(other)),
+    }
+}

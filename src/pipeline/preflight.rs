@@ -1,0 +1,335 @@
+//! Preflight: what speaks against changing an environment, before anything is touched.
+//!
+//! [`refusals`] is a pure function of [`Facts`]; every refusal says the reason and the way out, and all of them are
+//! told at once.
+
+mod image;
+mod outage;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Context, PipelineError, Wish, observe, quarantine};
+use crate::cloud::{CloudError, ConfigurationSet, Environment, ErrorKind, ManagedAction};
+use crate::id::{EnvironmentId, ImageId};
+use crate::pace;
+use crate::record::{BaseImage, Lease};
+use crate::run::{self, LeaseError, Ledger, Outcome, Run};
+
+/// One reason against, and the way out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What speaks against it.
+    pub reason: String,
+    /// What to do about it.
+    pub way_out: String,
+}
+
+impl Refusal {
+    /// A reason and the way out.
+    pub fn new(reason: impl Into<String>, way_out: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            way_out: way_out.into(),
+        }
+    }
+}
+
+/// What a promotion stands on, once nothing speaks against it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Ready {
+    /// The environment.
+    #[serde(rename = "e")]
+    pub(super) environment: EnvironmentId,
+    /// What becomes the base image.
+    #[serde(rename = "t")]
+    pub(super) target: BaseImage,
+    /// The image id that instances will run: the target's, or the platform's own.
+    #[serde(rename = "ti")]
+    pub(super) target_image: ImageId,
+    /// The base image before.
+    #[serde(rename = "p")]
+    pub(super) previous: BaseImage,
+    /// The image id that instances ran.
+    #[serde(rename = "pi")]
+    pub(super) previous_image: ImageId,
+    /// The least number of instances of the group.
+    #[serde(rename = "n")]
+    pub(super) least: usize,
+    /// The health before, for people.
+    #[serde(rename = "h")]
+    pub(super) health: String,
+}
+
+impl Outcome for Ready {
+    fn outcome(&self) -> String {
+        format!(
+            "{} instead of {}, health before: {}",
+            self.target, self.previous, self.health
+        )
+    }
+}
+
+/// Everything that a decision is made from.
+#[derive(Clone, Debug)]
+pub(super) struct Facts {
+    pub(super) environment: Environment,
+    pub(super) sets: Vec<ConfigurationSet>,
+    pub(super) actions: Vec<ManagedAction>,
+    pub(super) lease: Option<Lease>,
+    pub(super) now: jiff::Timestamp,
+    pub(super) accept_downtime: bool,
+}
+
+/// How long a swap with its watch may take at most: a managed update must not be due before that.
+const SWAP_TAKES: Duration = Duration::from_mins(90);
+
+pub(super) const ROLLING: &str = "aws:autoscaling:updatepolicy:rollingupdate";
+const ENVIRONMENT: &str = "aws:elasticbeanstalk:environment";
+const LAUNCH: &str = "aws:autoscaling:launchconfiguration";
+
+/// Checks an environment before a whole rebuild, so that hours are not spent on an image that cannot be promoted.
+pub(super) async fn early(
+    context: &Context<'_>,
+    accept_downtime: bool,
+) -> Result<(), PipelineError> {
+    let facts = facts(context, accept_downtime, None).await?;
+    let mut list = refusals(&facts);
+    list.extend(quarantine::same_recipes(context).await?);
+    refuse(list)
+}
+
+/// Checks everything for a promotion and records what it stands on.
+pub(super) async fn promotion(
+    run: &mut Run,
+    context: &Context<'_>,
+    wish: &Wish,
+) -> Result<Ready, PipelineError> {
+    let id = run.id().clone();
+    let ready = run.step(
+        "preflight/environment",
+        "look for what speaks against it",
+        async || {
+            let facts = facts(context, wish.accept_downtime, Some(&id)).await?;
+            let mut list = refusals(&facts);
+            let golden = match image::choose(context, wish).await? {
+                Ok(golden) => golden,
+                Err(refusal) => {
+                    list.push(refusal);
+                    return Err(PipelineError::Refused(list));
+                }
+            };
+            list.extend(image::against(context, &facts, &golden, wish).await?);
+            let deployed = facts.deployed().and_then(ConfigurationSet::image);
+            if deployed.as_ref() == Some(&golden.id) {
+                let name = &facts.environment.name;
+                let reason = format!("{} is the base image of {name} already", golden.id);
+                list.push(Refusal::new(reason, "there is nothing to do"));
+            }
+            refuse(list)?;
+            ready(context, &facts, BaseImage::Custom(golden.id)).await
+        },
+    );
+    ready.await.map_err(PipelineError::from)
+}
+
+/// Gathers the facts. `ours` is the run whose own lease is no obstacle.
+pub(super) async fn facts(
+    context: &Context<'_>,
+    accept_downtime: bool,
+    ours: Option<&crate::id::RunId>,
+) -> Result<Facts, PipelineError> {
+    let Context { cloud, plan, .. } = *context;
+    let environment = environment(context).await?;
+    Ledger::read(cloud, &plan.pipeline)
+        .await?
+        .must_be_of(&plan.pipeline, environment.id.as_str())?;
+    let lease = run::holder(cloud, &environment.id).await?;
+    Ok(Facts {
+        sets: cloud.configuration_sets(&environment).await?,
+        actions: managed_actions(context, &environment).await?,
+        lease: lease.filter(|lease| ours != Some(&lease.run)),
+        environment,
+        now: pace::now(),
+        accept_downtime,
+    })
+}
+
+/// Returns the pipeline's environment; one that is not there is refused with those that are.
+pub(super) async fn environment(context: &Context<'_>) -> Result<Environment, PipelineError> {
+    let plan = context.plan;
+    match context
+        .cloud
+        .environment(&plan.environment, plan.application.as_deref())
+        .await
+    {
+        Err(error) if error.kind == ErrorKind::NotFound => unknown_environment(context).await,
+        other => Ok(other?),
+    }
+}
+
+async fn unknown_environment(context: &Context<'_>) -> Result<Environment, PipelineError> {
+    let names = context.cloud.environment_names().await?;
+    let region = context.cloud.region();
+    let way_out = if names.is_empty() {
+        format!("there is none at all in {region}: check the account and the region")
+    } else {
+        format!("in {region} there are: {}", names.join(", "))
+    };
+    let reason = format!("there is no environment `{}`", context.plan.environment);
+    Err(PipelineError::Refused(vec![Refusal::new(reason, way_out)]))
+}
+
+/// Environments without managed updates answer with an error on some platforms: then there is none to wait for.
+async fn managed_actions(
+    context: &Context<'_>,
+    environment: &Environment,
+) -> Result<Vec<ManagedAction>, CloudError> {
+    match context.cloud.managed_actions(environment).await {
+        Err(error) if error.kind == ErrorKind::Refused => {
+            context
+                .cloud
+                .events()
+                .warn(format!("managed updates could not be looked up: {error}"));
+            Ok(Vec::new())
+        }
+        other => other,
+    }
+}
+
+/// Records what a promotion or rollback to `target` stands on.
+pub(super) async fn ready(
+    context: &Context<'_>,
+    facts: &Facts,
+    target: BaseImage,
+) -> Result<Ready, PipelineError> {
+    let deployed = facts.deployed();
+    let deployed =
+        deployed.ok_or_else(|| PipelineError::Disturbed("no deployed settings".into()))?;
+    let (previous, previous_image) =
+        observe::base_image(context.cloud, &facts.environment, deployed).await?;
+    let target_image = if let Some(image) = target.image() {
+        image.clone()
+    } else {
+        let architecture = context.cloud.image(&previous_image).await?.architecture;
+        observe::stock_image(context.cloud, &facts.environment, &architecture).await?
+    };
+    let least = deployed
+        .get("aws:autoscaling:asg", "MinSize")
+        .and_then(|text| text.parse().ok());
+    Ok(Ready {
+        environment: facts.environment.id.clone(),
+        target,
+        target_image,
+        previous,
+        previous_image,
+        least: least.unwrap_or(1),
+        health: facts
+            .environment
+            .health_status
+            .clone()
+            .unwrap_or_else(|| facts.environment.health.clone()),
+    })
+}
+
+/// Turns a list of refusals into an error.
+pub(super) fn refuse(list: Vec<Refusal>) -> Result<(), PipelineError> {
+    if list.is_empty() {
+        Ok(())
+    } else {
+        Err(PipelineError::Refused(list))
+    }
+}
+
+impl Facts {
+    /// The deployed settings.
+    pub(super) fn deployed(&self) -> Option<&ConfigurationSet> {
+        self.sets.iter().find(|set| set.is_deployed())
+    }
+
+    fn option(&self, namespace: &str, option: &str) -> Option<&str> {
+        self.deployed()?.get(namespace, option)
+    }
+}
+
+/// What speaks against a promotion: what stands against any change, and an environment that is sick before.
+pub(super) fn refusals(facts: &Facts) -> Vec<Refusal> {
+    let mut list = standing_refusals(facts);
+    let health = facts
+        .environment
+        .health_status
+        .as_deref()
+        .unwrap_or(&facts.environment.health);
+    if !matches!(health, "Ok" | "Info" | "Green") {
+        list.push(Refusal::new(
+            format!(
+                "{} is not well before anything was done: health is {health}",
+                facts.environment.name
+            ),
+            "make it well first: what is sick before cannot show whether the new image is to blame",
+        ));
+    }
+    list
+}
+
+/// What speaks against any change of the environment, a rollback included.
+pub(super) fn standing_refusals(facts: &Facts) -> Vec<Refusal> {
+    let mut list = Vec::new();
+    let name = &facts.environment.name;
+    let mut against = |reason: String, way_out: &str| list.push(Refusal::new(reason, way_out));
+    if let Some(lease) = &facts.lease {
+        against(
+            format!("{}", LeaseError::Held(Box::new(lease.clone()))),
+            "wait until that run has ended; a lease that nobody renews ends by itself",
+        );
+    }
+    if !facts.environment.is_ready() {
+        against(
+            format!("{name} is {}, not Ready", facts.environment.status),
+            "wait until Beanstalk is done with it",
+        );
+    }
+    if facts.environment.tier == "Worker" {
+        against(
+            format!("{name} is a worker environment: it has no load balancer to judge it by"),
+            "workers are not supported",
+        );
+    }
+    if facts.deployed().is_none() {
+        against(
+            format!("{name} has no deployed settings"),
+            "look at it in the console",
+        );
+    }
+    if let Some(draft) = facts.sets.iter().find(|set| set.is_pending()) {
+        against(
+            format!(
+                "{name} has {} settings beside the deployed ones",
+                draft.status
+            ),
+            "apply or delete that draft first",
+        );
+    }
+    if !facts.accept_downtime {
+        list.extend(outage::outage(facts));
+    }
+    let end = facts.now + SWAP_TAKES;
+    for action in &facts.actions {
+        let due = action.window.is_none_or(|window| window < end);
+        if action.status != "Scheduled" || due {
+            list.push(Refusal::new(
+                format!(
+                    "a managed update of {name} is {}: {}",
+                    action.status, action.description
+                ),
+                "wait until it is over, or move its window",
+            ));
+        }
+    }
+    list
+}
+
+#[cfg(test)]
+#[path = "preflight/tests.rs"]
+mod tests;

@@ -1,0 +1,170 @@
+//! Which image is promoted, and what speaks against it.
+
+use super::{Facts, LAUNCH, Refusal};
+use crate::cloud::{ErrorKind, Image, ImageState, Tags, tags};
+use crate::pipeline::{Context, PipelineError, Wish, quarantine};
+
+/// Chooses the image: the one that was named, else the newest proved one of the pipeline.
+pub(super) async fn choose(
+    context: &Context<'_>,
+    wish: &Wish,
+) -> Result<Result<Image, Refusal>, PipelineError> {
+    let Context { cloud, plan, .. } = *context;
+    if let Some(id) = &wish.image {
+        return match cloud.image(id).await {
+            Ok(image) => Ok(Ok(image)),
+            Err(error) if error.kind == ErrorKind::NotFound || error.kind == ErrorKind::Refused => {
+                let reason = format!("{id} is not an image that can be used: {}", error.message);
+                Ok(Err(Refusal::new(
+                    reason,
+                    "look at `goldseed status` for the images there are",
+                )))
+            }
+            Err(error) => Err(error.into()),
+        };
+    }
+    let wanted = Tags::from([
+        (tags::PIPELINE.to_owned(), plan.pipeline.clone()),
+        (tags::ROLE.to_owned(), "golden".to_owned()),
+        (tags::PROVED.to_owned(), "boot".to_owned()),
+    ]);
+    let golden = cloud.images_tagged(&wanted).await?;
+    // With an image in quarantine all of the same recipes are, unless a person chooses one by its id.
+    let sick: Vec<&String> = golden
+        .iter()
+        .filter(|image| image.tags.contains_key(tags::QUARANTINED))
+        .filter_map(|image| image.tags.get(tags::RECIPES))
+        .collect();
+    let newest = golden
+        .iter()
+        .filter(|image| image.state == ImageState::Available)
+        .filter(|image| {
+            image
+                .tags
+                .get(tags::RECIPES)
+                .is_none_or(|digest| !sick.contains(&digest))
+        })
+        .max_by(|one, other| one.created.cmp(&other.created))
+        .cloned();
+    Ok(newest.ok_or_else(|| {
+        Refusal::new(
+            format!(
+                "pipeline `{}` has no golden image that is proved",
+                plan.pipeline
+            ),
+            format!("make one with `goldseed build {}`", plan.pipeline),
+        )
+    }))
+}
+
+/// What speaks against an image.
+pub(super) async fn against(
+    context: &Context<'_>,
+    facts: &Facts,
+    golden: &Image,
+    wish: &Wish,
+) -> Result<Vec<Refusal>, PipelineError> {
+    let Context { cloud, plan, .. } = *context;
+    let mut list = image_refusals(&plan.pipeline, facts, golden);
+    if wish.built_now
+        && let Some(refusal) = quarantine::same_recipes(context).await?
+    {
+        list.push(refusal);
+    }
+    let instance_type = facts
+        .option("aws:ec2:instances", "InstanceTypes")
+        .and_then(|types| types.split(',').next())
+        .or_else(|| facts.option(LAUNCH, "InstanceType"));
+    let subnet = facts
+        .option("aws:ec2:vpc", "Subnets")
+        .and_then(|list| list.split(',').next());
+    if let Some(instance_type) = instance_type {
+        let fits = cloud.architectures(instance_type).await?;
+        if !fits.contains(&golden.architecture) {
+            list.push(Refusal::new(
+                format!(
+                    "{} is for {}, and {instance_type} of {} runs {}",
+                    golden.id,
+                    golden.architecture,
+                    plan.environment,
+                    fits.join(" or ")
+                ),
+                "build an image on the environment's own architecture",
+            ));
+        } else if golden.state == ImageState::Available
+            && let Err(error) = cloud.may_launch(&golden.id, instance_type, subnet).await
+        {
+            if error.is_transient() {
+                return Err(error.into());
+            }
+            list.push(Refusal::new(
+                format!("{} cannot be launched as {instance_type}: {error}", golden.id),
+                "give the caller ec2:RunInstances, or share the image and its key with this account",
+            ));
+        }
+    }
+    Ok(list)
+}
+
+/// What speaks against an image, from what is known of it.
+pub(super) fn image_refusals(pipeline: &str, facts: &Facts, golden: &Image) -> Vec<Refusal> {
+    let mut list = Vec::new();
+    let id = &golden.id;
+    if let Some(state) = match &golden.state {
+        ImageState::Available => None,
+        ImageState::Pending => Some("pending"),
+        ImageState::Unusable(state) => Some(state.as_str()),
+    } {
+        let way_out = "wait until it is available, or build another";
+        list.push(Refusal::new(
+            format!("{id} is {state}, not available"),
+            way_out,
+        ));
+    }
+    let tag = |key: &str| golden.tags.get(key).map(String::as_str);
+    if tag(tags::ROLE) != Some("golden") || tag(tags::PIPELINE) != Some(pipeline) {
+        list.push(Refusal::new(
+            format!("{id} is not a golden image of pipeline `{pipeline}`"),
+            "promote only what this pipeline has built",
+        ));
+    }
+    if tag(tags::PROVED) != Some("boot") {
+        let way_out = "promote only what `goldseed build` has proved";
+        list.push(Refusal::new(
+            format!("{id} is not proved: no machine of it was booted and checked"),
+            way_out,
+        ));
+    }
+    if let Some(reason) = tag(tags::QUARANTINED) {
+        let way_out = "build another; if you know better, remove the tag goldseed:quarantined";
+        list.push(Refusal::new(
+            format!("{id} is in quarantine: {reason}"),
+            way_out,
+        ));
+    }
+    match tag(tags::PLATFORM) {
+        Some(platform) if platform != facts.environment.platform => list.push(Refusal::new(
+            format!(
+                "{id} was built for {platform}, and {} runs {}",
+                facts.environment.name, facts.environment.platform
+            ),
+            "build a new image: its libraries and Beanstalk's engine must be of one version",
+        )),
+        _ => {}
+    }
+    let size = facts
+        .option(LAUNCH, "RootVolumeSize")
+        .and_then(|text| text.parse::<i32>().ok());
+    if let (Some(size), Some(needed)) = (size, golden.root_size)
+        && size < needed
+    {
+        list.push(Refusal::new(
+            format!(
+                "the root volume of {} is {size} GiB, and {id} needs {needed} GiB",
+                facts.environment.name
+            ),
+            format!("set {LAUNCH} RootVolumeSize to {needed} or more, in an update of its own"),
+        ));
+    }
+    list
+}

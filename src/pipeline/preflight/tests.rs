@@ -1,0 +1,221 @@
+use std::collections::BTreeMap;
+
+use super::image::image_refusals;
+use super::*;
+use crate::cloud::{Image, ImageState, tags};
+use crate::id::RunId;
+use crate::record::Writer;
+
+fn set(status: &str, options: &[(&str, &str, &str)]) -> ConfigurationSet {
+    let options = options.iter().map(|(namespace, option, value)| {
+        (
+            ((*namespace).to_owned(), (*option).to_owned()),
+            (*value).to_owned(),
+        )
+    });
+    ConfigurationSet {
+        status: status.into(),
+        options: options.collect::<BTreeMap<_, _>>(),
+    }
+}
+
+/// An environment that nothing speaks against.
+fn fine() -> Facts {
+    Facts {
+        environment: Environment {
+            id: EnvironmentId::new("e-1"),
+            name: "shop-prod".into(),
+            application: "shop".into(),
+            status: "Ready".into(),
+            health: "Green".into(),
+            health_status: Some("Ok".into()),
+            version: Some("bridge-1".into()),
+            platform: "arn:aws:elasticbeanstalk:eu-central-1::platform/PHP/4.3.2".into(),
+            endpoint: Some("localhost".into()),
+            tier: "WebServer".into(),
+            abortable: false,
+        },
+        sets: vec![set(
+            "deployed",
+            &[
+                (ENVIRONMENT, "EnvironmentType", "LoadBalanced"),
+                (ROLLING, "RollingUpdateEnabled", "true"),
+                (ROLLING, "RollingUpdateType", "Health"),
+                (LAUNCH, "RootVolumeSize", "10"),
+            ],
+        )],
+        actions: Vec::new(),
+        lease: None,
+        now: "2026-11-23T03:00:00Z".parse().unwrap(),
+        accept_downtime: false,
+    }
+}
+
+fn golden() -> Image {
+    let tags = [
+        (tags::PROVED, "boot"),
+        (tags::ROLE, "golden"),
+        (tags::PIPELINE, "shop"),
+        (
+            tags::PLATFORM,
+            "arn:aws:elasticbeanstalk:eu-central-1::platform/PHP/4.3.2",
+        ),
+    ];
+    Image {
+        id: ImageId::new("ami-1"),
+        name: "goldseed-shop".into(),
+        state: ImageState::Available,
+        architecture: "x86_64".into(),
+        root_device: "/dev/xvda".into(),
+        root_size: Some(8),
+        snapshots: Vec::new(),
+        created: String::new(),
+        tags: tags
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect(),
+    }
+}
+
+/// The one reason that a change of the facts brings up.
+fn only_reason(change: impl FnOnce(&mut Facts)) -> String {
+    let mut facts = fine();
+    change(&mut facts);
+    let list = refusals(&facts);
+    assert_eq!(list.len(), 1, "{list:?}");
+    assert!(!list[0].way_out.is_empty());
+    list[0].reason.clone()
+}
+
+fn deployed_option(facts: &mut Facts, namespace: &str, option: &str, value: &str) {
+    facts.sets[0]
+        .options
+        .insert((namespace.to_owned(), option.to_owned()), value.to_owned());
+}
+
+#[test]
+fn nothing_speaks_against_a_fine_environment_and_image() {
+    assert_eq!(refusals(&fine()), []);
+    assert_eq!(image_refusals("shop", &fine(), &golden()), []);
+}
+
+#[test]
+fn an_environment_that_is_not_ready_or_not_well_is_refused() {
+    assert_eq!(
+        only_reason(|facts| facts.environment.status = "Updating".into()),
+        "shop-prod is Updating, not Ready"
+    );
+    let sick = only_reason(|facts| facts.environment.health_status = Some("Degraded".into()));
+    assert_eq!(
+        sick,
+        "shop-prod is not well before anything was done: health is Degraded"
+    );
+    let grey = only_reason(|facts| {
+        facts.environment.health_status = None;
+        facts.environment.health = "Grey".into();
+    });
+    assert!(grey.ends_with("health is Grey"), "{grey}");
+}
+
+#[test]
+fn a_sick_environment_can_still_be_rolled_back() {
+    let mut facts = fine();
+    facts.environment.health_status = Some("Severe".into());
+    assert_eq!(standing_refusals(&facts), []);
+}
+
+#[test]
+fn what_would_take_the_site_down_is_refused_unless_it_is_accepted() {
+    let off = only_reason(|facts| deployed_option(facts, ROLLING, "RollingUpdateEnabled", "false"));
+    assert_eq!(
+        off,
+        "rolling updates of shop-prod are off: all instances would go at once"
+    );
+    let default = only_reason(|facts| facts.sets[0].options.clear());
+    assert!(default.contains("are off"), "{default}");
+    let timed = only_reason(|facts| deployed_option(facts, ROLLING, "RollingUpdateType", "Time"));
+    assert!(timed.contains("go by `Time`"), "{timed}");
+    let single = only_reason(|facts| {
+        deployed_option(facts, ENVIRONMENT, "EnvironmentType", "SingleInstance");
+    });
+    assert!(single.contains("a single instance"), "{single}");
+    let mut accepted = fine();
+    deployed_option(&mut accepted, ROLLING, "RollingUpdateEnabled", "false");
+    accepted.accept_downtime = true;
+    assert_eq!(refusals(&accepted), []);
+}
+
+#[test]
+fn workers_drafts_and_leases_are_refused() {
+    assert!(only_reason(|facts| facts.environment.tier = "Worker".into()).contains("worker"));
+    assert!(only_reason(|facts| facts.sets.push(set("pending", &[]))).contains("pending settings"));
+    let mut failed_before = fine();
+    failed_before.sets.push(set("failed", &[]));
+    assert_eq!(
+        refusals(&failed_before),
+        [],
+        "what a revert leaves behind blocks the next promotion"
+    );
+    let held = only_reason(|facts| {
+        facts.lease = Some(Lease {
+            run: RunId::new("20261123-020000-0001"),
+            who: "anna@laptop".into(),
+            since: facts.now,
+            until: facts.now + Duration::from_mins(10),
+            released: false,
+            writer: Writer {
+                nonce: "n".into(),
+                sequence: 0,
+            },
+        });
+    });
+    assert!(
+        held.starts_with("run 20261123-020000-0001 by anna@laptop holds the environment"),
+        "{held}"
+    );
+}
+
+#[test]
+fn a_managed_update_is_refused_when_it_runs_or_is_due_before_we_would_be_done() {
+    let action = |status: &str, hours: u64| ManagedAction {
+        description: "platform update".into(),
+        status: status.into(),
+        window: Some(fine().now + Duration::from_hours(hours)),
+    };
+    assert!(only_reason(|facts| facts.actions.push(action("Running", 0))).contains("is Running"));
+    assert!(only_reason(|facts| facts.actions.push(action("Scheduled", 1))).contains("Scheduled"));
+    let mut later = fine();
+    later.actions.push(action("Scheduled", 48));
+    assert_eq!(refusals(&later), []);
+}
+
+#[test]
+fn an_image_must_be_available_proved_of_this_platform_and_fit_the_volume() {
+    let reason = |change: &dyn Fn(&mut Image)| {
+        let mut image = golden();
+        change(&mut image);
+        let list = image_refusals("shop", &fine(), &image);
+        assert_eq!(list.len(), 1, "{list:?}");
+        list[0].reason.clone()
+    };
+    assert!(reason(&|image| image.state = ImageState::Pending).contains("is pending"));
+    assert!(
+        reason(&|image| image.state = ImageState::Unusable("failed".into())).contains("is failed")
+    );
+    assert!(
+        reason(&|image| drop(image.tags.insert(tags::PROVED.into(), "no".into())))
+            .contains("not proved")
+    );
+    assert!(
+        reason(&|image| drop(image.tags.insert(tags::PLATFORM.into(), "other".into())))
+            .contains("was built for other")
+    );
+    assert!(
+        reason(&|image| drop(image.tags.insert(tags::QUARANTINED.into(), "Severe".into())))
+            .contains("quarantine: Severe")
+    );
+    assert_eq!(
+        reason(&|image| image.root_size = Some(60)),
+        "the root volume of shop-prod is 10 GiB, and ami-1 needs 60 GiB"
+    );
+}

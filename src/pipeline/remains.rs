@@ -1,0 +1,51 @@
+//! What a run has made that exists now, told by its tags; and the end of what it runs on a machine.
+
+use super::{Context, PipelineError, names};
+use crate::cloud::{Cloud, CloudError, ImageState, Tags, tags};
+use crate::id::{InstanceId, RunId, StepId};
+use crate::node::Node;
+use crate::run::Run;
+
+/// Returns what the run has made that exists now: label and value, for people.
+pub async fn left_by(cloud: &Cloud, run: &RunId) -> Result<Vec<(String, String)>, CloudError> {
+    let ours = Tags::from([(tags::RUN.to_owned(), run.to_string())]);
+    let mut list = Vec::new();
+    for instance in cloud.instances_tagged(&ours).await? {
+        if !instance.state.is_gone() {
+            let role = instance
+                .tags
+                .get(tags::ROLE)
+                .map_or("instance", String::as_str);
+            list.push((
+                role.to_owned(),
+                format!("{} ({})", instance.id, instance.state.as_str()),
+            ));
+        }
+    }
+    for image in cloud.images_tagged(&ours).await? {
+        let role = image.tags.get(tags::ROLE).map_or("image", String::as_str);
+        let state = match &image.state {
+            ImageState::Available => "available",
+            ImageState::Pending => "pending",
+            ImageState::Unusable(state) => state,
+        };
+        list.push((format!("{role} image"), format!("{} ({state})", image.id)));
+    }
+    Ok(list)
+}
+
+/// Ends the recipes that run on the seed, if they do: an interrupted run must not go on working by itself.
+pub async fn stop_work(context: &Context<'_>, run: &Run) -> Result<(), PipelineError> {
+    let applying = run
+        .record()
+        .unfinished()
+        .is_some_and(|step| step.id.as_str() == "apply/recipes");
+    let seed = run.record().step(&StepId::new("launch/seed"));
+    let seed = seed.and_then(|step| serde_json::from_value::<InstanceId>(step.output.clone()).ok());
+    if let (true, Some(seed)) = (applying, seed) {
+        Node::new(context.cloud, &seed)
+            .stop(&names::unit(run.id(), "apply"))
+            .await?;
+    }
+    Ok(())
+}

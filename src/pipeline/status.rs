@@ -1,0 +1,62 @@
+//! Status: what an environment is on, what the pipeline has, and whether anybody is at work.
+
+use super::{Context, PipelineError, observe, preflight};
+use crate::cloud::{Environment, Image, ImageState, Tags, tags};
+use crate::record::{BaseImage, Lease, LedgerEntry, RunRecord};
+use crate::run::{self, Ledger, StoreError};
+
+/// Everything that `goldseed status` tells.
+#[derive(Debug)]
+pub struct Status {
+    /// The environment.
+    pub environment: Environment,
+    /// Its base image.
+    pub base: BaseImage,
+    /// The image that stands behind it, as the settings name it.
+    pub base_image: crate::id::ImageId,
+    /// How many instances run, and how many of them another image.
+    pub instances: (usize, usize),
+    /// The pipeline's golden images, newest first.
+    pub golden: Vec<Image>,
+    /// Its ledger's last entry.
+    pub last: Option<LedgerEntry>,
+    /// Who holds the environment.
+    pub lease: Option<Lease>,
+    /// Its runs, newest first.
+    pub runs: Vec<Result<RunRecord, StoreError>>,
+}
+
+/// Looks at a pipeline; changes nothing.
+pub async fn status(context: &Context<'_>) -> Result<Status, PipelineError> {
+    let super::Context { cloud, plan, .. } = *context;
+    let environment = preflight::environment(context).await?;
+    let deployed = cloud.deployed_configuration(&environment).await?;
+    let (base, base_image) = observe::base_image(cloud, &environment, &deployed).await?;
+    let members = observe::members(cloud, &environment).await?;
+    let running: Vec<_> = members
+        .iter()
+        .filter(|member| !member.instance.state.is_gone())
+        .map(|member| &member.instance.image)
+        .collect();
+    let others = running
+        .iter()
+        .filter(|image| ***image != base_image)
+        .count();
+    let wanted = Tags::from([
+        (tags::PIPELINE.to_owned(), plan.pipeline.clone()),
+        (tags::ROLE.to_owned(), "golden".to_owned()),
+    ]);
+    let mut golden = cloud.images_tagged(&wanted).await?;
+    golden.retain(|image| image.state == ImageState::Available);
+    golden.sort_by(|one, other| other.created.cmp(&one.created));
+    Ok(Status {
+        base,
+        base_image,
+        instances: (running.len(), others),
+        golden,
+        last: Ledger::read(cloud, &plan.pipeline).await?.entries.pop(),
+        lease: run::holder(cloud, &environment.id).await?,
+        runs: run::runs(cloud, &plan.pipeline).await?,
+        environment,
+    })
+}

@@ -1,0 +1,212 @@
+//! Swap: the one `UpdateEnvironment` call of a promotion, under the lease, then the watch, then the verdict.
+
+use serde::{Deserialize, Serialize};
+
+use super::preflight::Ready;
+use super::{Context, PipelineError, Promoted, rollback, watch};
+use crate::cloud::{CloudError, ConfigurationSet, ErrorKind, Guard};
+use crate::id::{EnvironmentId, ImageId};
+use crate::record::{BaseImage, LedgerKind};
+use crate::run::{Held, Ledger, NewEntry, Outcome, Run};
+
+/// What came of asking for a swap.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Swapped {
+    /// Beanstalk took the update; the request's id, which its events carry.
+    Sent(Option<String>),
+    /// The deployed settings name the image already.
+    Already,
+}
+
+impl Outcome for Swapped {
+    fn outcome(&self) -> String {
+        match self {
+            Self::Sent(Some(id)) => format!("request {id}"),
+            Self::Sent(None) => "sent".to_owned(),
+            Self::Already => "already so".to_owned(),
+        }
+    }
+}
+
+/// Takes the lease on the environment. It belongs to this process and is no step: a resumed run takes it anew.
+pub(super) async fn lease(
+    run: &Run,
+    context: &Context<'_>,
+    ready: &Ready,
+) -> Result<Held, PipelineError> {
+    Ok(Held::acquire(context.cloud, &ready.environment, run.id(), context.who).await?)
+}
+
+/// Swaps, watches, and keeps the image or goes back.
+pub(super) async fn and_watch(
+    run: &mut Run,
+    context: &Context<'_>,
+    ready: &Ready,
+    mut held: Held,
+) -> Result<Promoted, PipelineError> {
+    let title = format!(
+        "make {} the base image of {}",
+        ready.target, context.plan.environment
+    );
+    run.step("swap/update", title, async || {
+        held.renew().await?;
+        send(
+            context,
+            &ready.environment,
+            &Way::forward(ready),
+            held.guard(),
+        )
+        .await
+    })
+    .await?;
+    let verdict = run
+        .step(
+            "watch/health",
+            format!("watch {}", context.plan.environment),
+            async || {
+                watch::until_judged(context, &ready.target_image, ready.least, &mut held).await
+            },
+        )
+        .await?;
+    if let watch::Verdict::Unwell(reason) = verdict {
+        return Err(rollback::take_back(run, context, ready, held, reason).await);
+    }
+    let entry = NewEntry {
+        current: ready.target.clone(),
+        kind: LedgerKind::Promotion,
+        previous: ready.previous.clone(),
+        run: run.id().clone(),
+        environment_id: ready.environment.to_string(),
+        failed: None,
+        reason: String::new(),
+    };
+    write_down(run, context, &entry).await?;
+    give_back(context, held).await;
+    Ok(Promoted {
+        current: ready.target.clone(),
+        previous: ready.previous.clone(),
+    })
+}
+
+/// Writes the ledger's entry.
+pub(super) async fn write_down(
+    run: &mut Run,
+    context: &Context<'_>,
+    entry: &NewEntry,
+) -> Result<(), PipelineError> {
+    let title = format!("write {} into the ledger", entry.current);
+    run.step("ledger/entry", title, async || {
+        Ledger::add(context.cloud, &context.plan.pipeline, entry).await?;
+        Ok(())
+    })
+    .await
+    .map_err(PipelineError::from)
+}
+
+/// Gives the lease back; where that fails the run has still done what it was for, and the lease ends by itself.
+pub(super) async fn give_back(context: &Context<'_>, held: Held) {
+    if let Err(error) = held.release().await {
+        context.cloud.events().warn(format!(
+            "the lease was not given back and ends by itself: {error}"
+        ));
+    }
+}
+
+/// From where to where a swap goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way<'a> {
+    /// What becomes the base image.
+    pub(super) to: &'a BaseImage,
+    /// The image that instances will run.
+    pub(super) to_image: &'a ImageId,
+    /// The image that was deployed when this run looked.
+    pub(super) from_image: &'a ImageId,
+}
+
+impl<'a> Way<'a> {
+    /// The way of a promotion, or of a rollback that was asked for.
+    pub(super) fn forward(ready: &'a Ready) -> Self {
+        Self {
+            to: &ready.target,
+            to_image: &ready.target_image,
+            from_image: &ready.previous_image,
+        }
+    }
+}
+
+/// Sends the update unless the deployed settings name the image already, or an update to it is under way: then the
+/// answer to the first sending was lost. Where neither end of the way is deployed, somebody else was at work.
+pub(super) async fn send(
+    context: &Context<'_>,
+    id: &EnvironmentId,
+    way: &Way<'_>,
+    guard: Guard,
+) -> Result<Swapped, PipelineError> {
+    let cloud = context.cloud;
+    match names_image(context, id, way.to_image).await? {
+        Named::Deployed => return Ok(Swapped::Already),
+        Named::UnderWay => return Ok(Swapped::Sent(None)),
+        Named::Other(image) if image != *way.from_image => {
+            return Err(PipelineError::Disturbed(format!(
+                "the base image of {} is {image} now and was {} when this run looked: somebody changed it, and \
+                 nothing was sent",
+                context.plan.environment, way.from_image
+            )));
+        }
+        Named::Other(_) | Named::Nothing => {}
+    }
+    match cloud.swap_base_image(id, way.to.image(), guard).await {
+        Ok(update) => Ok(Swapped::Sent(update.request_id)),
+        Err(error) if lost_its_answer(&error) => {
+            match names_image(context, id, way.to_image).await? {
+                Named::Deployed | Named::UnderWay => Ok(Swapped::Sent(None)),
+                Named::Other(_) | Named::Nothing => Err(error.into()),
+            }
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// "Must be Ready" is what our own second sending meets when the first was applied and its answer lost.
+fn lost_its_answer(error: &CloudError) -> bool {
+    matches!(error.kind, ErrorKind::WrongState | ErrorKind::Unreachable)
+}
+
+enum Named {
+    Deployed,
+    UnderWay,
+    Other(ImageId),
+    Nothing,
+}
+
+async fn names_image(
+    context: &Context<'_>,
+    id: &EnvironmentId,
+    image: &ImageId,
+) -> Result<Named, PipelineError> {
+    let cloud = context.cloud;
+    let plan = context.plan;
+    let environment = cloud
+        .environment(&plan.environment, plan.application.as_deref())
+        .await?;
+    if environment.id != *id {
+        return Err(PipelineError::Disturbed(format!(
+            "{} is another environment now ({}, was {id})",
+            environment.name, environment.id
+        )));
+    }
+    let sets = cloud.configuration_sets(&environment).await?;
+    let named = |set: &&ConfigurationSet| set.image().as_ref() == Some(image);
+    let deployed = sets.iter().filter(named).any(ConfigurationSet::is_deployed);
+    let pending = sets.iter().filter(named).any(ConfigurationSet::is_pending);
+    Ok(match (environment.is_ready(), deployed, pending) {
+        (true, true, _) => Named::Deployed,
+        (false, true, _) | (false, _, true) => Named::UnderWay,
+        _ => {
+            let deployed = sets.iter().find(|set| set.is_deployed());
+            deployed
+                .and_then(ConfigurationSet::image)
+                .map_or(Named::Nothing, Named::Other)
+        }
+    })
+}

@@ -1,0 +1,373 @@
+//! Whether an environment is well with an image: a pure judgement over what was seen, poll by poll.
+//!
+//! `Ready` is not success: a failed update is reverted by Beanstalk and ends `Ready` on the old image. Success is
+//! `Ready`, **and** the deployed settings name the image, **and** every in-service instance runs it, **and** health
+//! holds K of N polls through the soak time, **and** the probes through the load balancer pass.
+
+use crate::id::ImageId;
+
+/// What one poll saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// Seconds since the watch began.
+    pub at: u64,
+    /// The environment's status: `Ready`, `Updating`, …
+    pub status: String,
+    /// The image that the deployed settings name; none where the read failed.
+    pub deployed: Option<ImageId>,
+    /// Whether a draft is pending, or has failed, beside the deployed settings.
+    pub draft: Option<String>,
+    /// The images of the instances in service.
+    pub images: Vec<ImageId>,
+    /// The least number of instances that the group should have.
+    pub least: usize,
+    /// What health says.
+    pub health: Health,
+    /// What the probes say: none passed or failed where they were not sent.
+    pub probes: Result<(), String>,
+}
+
+/// Health, as the judgement takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// `Ok` or `Info`; `Green` without enhanced health.
+    Good,
+    /// `Pending`, `Unknown`, `NoData`, `Suspended`, `Grey`, or a read that failed: neither good nor bad.
+    Unknown(String),
+    /// `Warning`, `Degraded`, `Severe`; `Yellow` or `Red`: with its causes.
+    Bad(String),
+}
+
+impl Health {
+    /// Sorts a health status or colour (Beanstalk developer guide, enhanced health).
+    pub fn read(status: &str, causes: &[String]) -> Self {
+        let text = || {
+            if causes.is_empty() {
+                status.to_owned()
+            } else {
+                format!("{status}: {}", causes.join("; "))
+            }
+        };
+        match status {
+            "Ok" | "Info" | "Green" => Self::Good,
+            "Warning" | "Degraded" | "Severe" | "Yellow" | "Red" => Self::Bad(text()),
+            _ => Self::Unknown(text()),
+        }
+    }
+}
+
+/// The rules of a watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judge {
+    /// The image that the environment should be on.
+    pub target: ImageId,
+    /// How long it must stay well, in seconds.
+    pub soak: u64,
+    /// How many of the last `of` samples must be good.
+    pub good: usize,
+    /// How many samples are looked at.
+    pub of: usize,
+    /// After how many seconds the watch is over.
+    pub deadline: u64,
+}
+
+/// What the samples so far come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// Nobody can tell yet: the state for people.
+    Waiting(String),
+    /// It is well.
+    Well,
+    /// It is not, and will not be: the reason for people.
+    Unwell(String),
+}
+
+impl Judge {
+    /// Judges all samples of a watch, oldest first.
+    pub fn judge(&self, samples: &[Sample]) -> Judgement {
+        let Some(last) = samples.last() else {
+            return Judgement::Waiting("no sample yet".into());
+        };
+        if matches!(last.status.as_str(), "Terminating" | "Terminated") {
+            return Judgement::Unwell(format!("the environment is {}", last.status.to_lowercase()));
+        }
+        // Only what came after the last time that the update was under way counts for the soak.
+        let settled = samples
+            .iter()
+            .rposition(|sample| sample.status != "Ready")
+            .map_or(0, |at| at + 1);
+        let settled = &samples[settled..];
+        let late = last.at >= self.deadline;
+        let Some(first) = settled.first() else {
+            let state = describe_update(last);
+            return if late {
+                Judgement::Unwell(format!("the update did not end in time: {state}"))
+            } else {
+                Judgement::Waiting(state)
+            };
+        };
+        if let Some(reason) = self.reverted(settled) {
+            return Judgement::Unwell(reason);
+        }
+        let window = &settled[settled.len().saturating_sub(self.of)..];
+        let grades: Vec<Grade> = window.iter().map(|sample| self.grade(sample)).collect();
+        let good = grades.iter().filter(|grade| **grade == Grade::Good).count();
+        let bad = grades
+            .iter()
+            .filter(|grade| matches!(grade, Grade::Bad(_)))
+            .count();
+        let soaked = last.at.saturating_sub(first.at) >= self.soak && window.len() >= self.of;
+        if soaked && good >= self.good && grades.last() == Some(&Grade::Good) {
+            return Judgement::Well;
+        }
+        let complaint = grades.into_iter().rev().find_map(Grade::complaint);
+        let score = format!(
+            "{good} of the last {} samples good, {} wanted",
+            window.len(),
+            self.good
+        );
+        // What nobody knows speaks against an environment only when the time is up.
+        if late || (soaked && bad > self.of.saturating_sub(self.good)) {
+            let complaint = complaint.unwrap_or_else(|| "too few samples".into());
+            return Judgement::Unwell(format!("{complaint} ({score})"));
+        }
+        Judgement::Waiting(complaint.map_or_else(
+            || format!("well for {} s of {} s", last.at - first.at, self.soak),
+            |complaint| format!("{complaint} ({score})"),
+        ))
+    }
+
+    /// Tells whether Beanstalk went back by itself: `Ready` on another image twice in a row, for a single read can
+    /// come from a server that is behind.
+    fn reverted(&self, settled: &[Sample]) -> Option<String> {
+        let other = |sample: &Sample| {
+            sample
+                .deployed
+                .as_ref()
+                .is_some_and(|image| *image != self.target)
+        };
+        let [.., before, last] = settled else {
+            return None;
+        };
+        (last.draft.is_none() && other(before) && other(last)).then(|| {
+            let image = last.deployed.as_ref().map_or_else(String::new, ToString::to_string);
+            format!("the environment is Ready with {image}: Beanstalk went back by itself, or the update never came")
+        })
+    }
+
+    fn grade(&self, sample: &Sample) -> Grade {
+        if sample.status != "Ready" {
+            return Grade::Unknown(format!("the environment is {}", sample.status));
+        }
+        match &sample.deployed {
+            None => return Grade::Unknown("the environment could not be read".into()),
+            Some(image) if *image != self.target => {
+                return Grade::Bad(format!("the settings name {image}"));
+            }
+            Some(_) => {}
+        }
+        if let Some(draft) = &sample.draft {
+            return Grade::Unknown(format!(
+                "there are {draft} settings beside the deployed ones"
+            ));
+        }
+        let others = sample
+            .images
+            .iter()
+            .filter(|image| **image != self.target)
+            .count();
+        if others > 0 {
+            let of = sample.images.len();
+            return Grade::Bad(format!("{others} of {of} instances run another image"));
+        }
+        let least = sample.least.max(1);
+        if sample.images.len() < least {
+            let seen = sample.images.len();
+            return Grade::Bad(format!("{seen} instances in service, {least} wanted"));
+        }
+        match (&sample.health, &sample.probes) {
+            (Health::Bad(text), _) => Grade::Bad(format!("health is {text}")),
+            (_, Err(reason)) => Grade::Bad(reason.clone()),
+            (Health::Unknown(text), Ok(())) => Grade::Unknown(format!("health is {text}")),
+            (Health::Good, Ok(())) => Grade::Good,
+        }
+    }
+}
+
+/// What a sample of a settled environment says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Grade {
+    Good,
+    /// Neither: the reason for people.
+    Unknown(String),
+    /// The reason for people.
+    Bad(String),
+}
+
+impl Grade {
+    fn complaint(self) -> Option<String> {
+        match self {
+            Self::Good => None,
+            Self::Unknown(reason) | Self::Bad(reason) => Some(reason),
+        }
+    }
+}
+
+fn describe_update(sample: &Sample) -> String {
+    let health = match &sample.health {
+        Health::Good => "Ok",
+        Health::Bad(text) | Health::Unknown(text) => text,
+    };
+    format!(
+        "{}, {} instances in service, health {health}",
+        sample.status,
+        sample.images.len()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn judge() -> Judge {
+        Judge {
+            target: ImageId::new("ami-new"),
+            soak: 60,
+            good: 3,
+            of: 4,
+            deadline: 600,
+        }
+    }
+
+    fn sample(at: u64, status: &str, image: &str) -> Sample {
+        Sample {
+            at,
+            status: status.into(),
+            deployed: Some(ImageId::new(image)),
+            draft: None,
+            images: vec![ImageId::new(image); 2],
+            least: 2,
+            health: Health::Good,
+            probes: Ok(()),
+        }
+    }
+
+    fn well(times: &[u64]) -> Vec<Sample> {
+        times
+            .iter()
+            .map(|at| sample(*at, "Ready", "ami-new"))
+            .collect()
+    }
+
+    #[test]
+    fn well_is_only_what_stays_well_through_the_soak() {
+        assert!(matches!(
+            judge().judge(&well(&[0, 20, 40])),
+            Judgement::Waiting(_)
+        ));
+        assert_eq!(judge().judge(&well(&[0, 20, 40, 60])), Judgement::Well);
+    }
+
+    #[test]
+    fn ready_with_the_old_image_is_beanstalks_own_revert() {
+        let mut samples = vec![sample(0, "Updating", "ami-old")];
+        samples.push(sample(20, "Ready", "ami-old"));
+        assert!(
+            matches!(judge().judge(&samples), Judgement::Waiting(_)),
+            "one read can be behind"
+        );
+        samples.push(sample(40, "Ready", "ami-old"));
+        assert!(matches!(judge().judge(&samples), Judgement::Unwell(_)));
+    }
+
+    #[test]
+    fn one_straggler_on_the_old_image_is_not_well() {
+        let mut samples = well(&[0, 20, 40, 60]);
+        for sample in &mut samples {
+            sample.images = vec![ImageId::new("ami-new"), ImageId::new("ami-old")];
+        }
+        let Judgement::Unwell(reason) = judge().judge(&samples) else {
+            panic!("a mixed fleet is not well")
+        };
+        assert!(
+            reason.starts_with("1 of 2 instances run another image"),
+            "{reason}"
+        );
+    }
+
+    #[test]
+    fn grey_is_neither_good_nor_bad_until_the_deadline() {
+        let mut samples = well(&[0, 20, 40, 60, 80]);
+        for sample in &mut samples {
+            sample.health = Health::read("NoData", &[]);
+        }
+        assert!(matches!(judge().judge(&samples), Judgement::Waiting(_)));
+        samples.push(Sample {
+            at: 600,
+            ..samples[0].clone()
+        });
+        assert!(matches!(judge().judge(&samples), Judgement::Unwell(_)));
+    }
+
+    #[test]
+    fn an_update_that_never_ends_is_unwell_at_the_deadline() {
+        assert!(matches!(
+            judge().judge(&[sample(599, "Updating", "ami-old")]),
+            Judgement::Waiting(_)
+        ));
+        assert!(matches!(
+            judge().judge(&[sample(600, "Updating", "ami-old")]),
+            Judgement::Unwell(_)
+        ));
+    }
+
+    fn any_sample() -> impl Strategy<Value = Sample> {
+        (
+            0_u64..700,
+            any::<bool>(),
+            any::<bool>(),
+            0_u8..3,
+            any::<bool>(),
+        )
+            .prop_map(|(at, ready, new, health, probes)| Sample {
+                health: match health {
+                    0 => Health::Good,
+                    1 => Health::Unknown("NoData".into()),
+                    _ => Health::Bad("Severe".into()),
+                },
+                probes: if probes {
+                    Ok(())
+                } else {
+                    Err("home page: 500".into())
+                },
+                ..sample(
+                    at,
+                    if ready { "Ready" } else { "Updating" },
+                    if new { "ami-new" } else { "ami-old" },
+                )
+            })
+    }
+
+    fn rank(judgement: &Judgement) -> u8 {
+        match judgement {
+            Judgement::Unwell(_) => 0,
+            Judgement::Waiting(_) => 1,
+            Judgement::Well => 2,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_red_sample_never_improves_the_judgement(
+            mut samples in proptest::collection::vec(any_sample(), 1..12), at in any::<prop::sample::Index>(),
+        ) {
+            samples.sort_by_key(|sample| sample.at);
+            let before = rank(&judge().judge(&samples));
+            let at = at.index(samples.len());
+            samples[at].health = Health::Bad("Severe".into());
+            let after = rank(&judge().judge(&samples));
+            prop_assert!(after <= before);
+        }
+    }
+}
