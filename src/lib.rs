@@ -14,12 +14,13 @@
 //! * [`node`]: a script on a machine: sent, started, followed, stopped.
 //! * [`run`]: a run's record, lease and ledger in Parameter Store.
 //! * [`pipeline`]: build, promote, rebuild, rollback, from top to bottom.
-//! * `display`: events become bars, lines or JSON.
+//! * [`display`]: events become bars, lines or JSON.
 //! * `sandbox`: a local AWS with real machines; it speaks HTTP and shares no code with the others.
 //! * `failure`: every error becomes a message, hints and an exit code.
 //! * `cli`: one file a verb.
 
 pub mod cloud;
+pub mod display;
 pub mod document;
 pub mod event;
 pub mod id;
