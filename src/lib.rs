@@ -15,7 +15,7 @@
 //! * [`run`]: a run's record, lease and ledger in Parameter Store.
 //! * [`pipeline`]: build, promote, rebuild, rollback, from top to bottom.
 //! * [`display`]: events become bars, lines or JSON.
-//! * `sandbox`: a local AWS with real machines; it speaks HTTP and shares no code with the others.
+//! * [`sandbox`]: a local AWS with real machines; it speaks HTTP and shares no code with the others.
 //! * `failure`: every error becomes a message, hints and an exit code.
 //! * `cli`: one file a verb.
 
@@ -30,4 +30,5 @@ pub mod pipeline;
 pub mod recipe;
 pub mod record;
 pub mod run;
+pub mod sandbox;
 pub mod settings;

@@ -1,0 +1,209 @@
+//! `DescribeEnvironmentHealth` and `DescribeInstancesHealth`: with enhanced health reporting only.
+
+use super::environments::Environment;
+use super::group::{Member, Signal};
+use super::{named, paged};
+use crate::sandbox::clock;
+use crate::sandbox::ec2::instances::InstanceState;
+use crate::sandbox::state::State;
+use crate::sandbox::wire::xml::Xml;
+use crate::sandbox::wire::{ApiError, Call, moment};
+
+const STATUSES: [&str; 8] = [
+    "NoData", "Unknown", "Pending", "Ok", "Info", "Warning", "Degraded", "Severe",
+];
+
+/// `DescribeEnvironmentHealth`.
+pub(super) fn environment(state: &State, call: &Call) -> Result<Xml, ApiError> {
+    let environment = enhanced(state, call)?;
+    let wants = attributes(
+        call,
+        &[
+            "Status",
+            "Color",
+            "Causes",
+            "ApplicationMetrics",
+            "InstancesHealth",
+            "HealthStatus",
+            "RefreshedAt",
+        ],
+    )?;
+    let health = environment.health(state);
+    let mut xml = Xml::new();
+    xml.text("EnvironmentName", &environment.name);
+    if wants("HealthStatus") {
+        xml.text("HealthStatus", health.status);
+    }
+    if wants("Status") {
+        // The model calls this a status and gives it the colours.
+        xml.text("Status", health.color);
+    }
+    if wants("Color") {
+        xml.text("Color", health.color);
+    }
+    if wants("Causes") {
+        xml.texts("Causes", "member", &health.causes);
+    }
+    if wants("ApplicationMetrics") {
+        write_metrics(&mut xml);
+    }
+    if wants("InstancesHealth") {
+        let all: Vec<&str> = environment
+            .members
+            .iter()
+            .map(|member| environment.member_health(state, member).status)
+            .collect();
+        xml.within("InstancesHealth", |xml| {
+            for status in STATUSES {
+                xml.text(status, all.iter().filter(|one| **one == status).count());
+            }
+        });
+    }
+    if wants("RefreshedAt") {
+        xml.text("RefreshedAt", moment(clock::now()));
+    }
+    Ok(xml)
+}
+
+/// `DescribeInstancesHealth`.
+pub(super) fn instances(state: &State, call: &Call) -> Result<Xml, ApiError> {
+    let environment = enhanced(state, call)?;
+    let wants = attributes(
+        call,
+        &[
+            "HealthStatus",
+            "Color",
+            "Causes",
+            "ApplicationMetrics",
+            "RefreshedAt",
+            "LaunchedAt",
+            "System",
+            "Deployment",
+            "AvailabilityZone",
+            "InstanceType",
+        ],
+    )?;
+    let there = environment
+        .members
+        .iter()
+        .filter(|member| {
+            state
+                .instances
+                .get(&member.instance_id)
+                .is_some_and(|instance| instance.state != InstanceState::Terminated)
+        })
+        .collect();
+    let (page, token) = paged(call, there)?;
+    let mut xml = Xml::new();
+    xml.list("InstanceHealthList", "member", page, |xml, member| {
+        write_instance(state, environment, member, xml, &wants);
+    })
+    .text("RefreshedAt", moment(clock::now()))
+    .optional("NextToken", token);
+    Ok(xml)
+}
+
+fn write_instance(
+    state: &State,
+    environment: &Environment,
+    member: &Member,
+    xml: &mut Xml,
+    wants: &impl Fn(&str) -> bool,
+) {
+    let health = environment.member_health(state, member);
+    let instance = state.instances.get(&member.instance_id);
+    xml.text("InstanceId", &member.instance_id);
+    if wants("HealthStatus") {
+        xml.text("HealthStatus", health.status);
+    }
+    if wants("Color") {
+        xml.text("Color", health.color);
+    }
+    if wants("Causes") {
+        xml.texts("Causes", "member", &health.causes);
+    }
+    if wants("LaunchedAt") {
+        xml.optional("LaunchedAt", instance.map(|one| moment(one.launched)));
+    }
+    if wants("ApplicationMetrics") {
+        write_metrics(xml);
+    }
+    if wants("System") {
+        xml.within("System", |xml| {
+            xml.within("CPUUtilization", |xml| {
+                xml.text("User", "0.5")
+                    .text("System", "0.5")
+                    .text("Idle", "99.0");
+            })
+            .texts("LoadAverage", "member", ["0.01", "0.01"]);
+        });
+    }
+    if wants("Deployment") {
+        let status = match member.signal {
+            Signal::Waiting => "In Progress",
+            Signal::Success => "Deployed",
+            Signal::Failure(_) | Signal::TimedOut => "Failed",
+        };
+        xml.within("Deployment", |xml| {
+            xml.optional("VersionLabel", member.version_label.as_ref())
+                .text("DeploymentId", environment.deployments)
+                .text("Status", status)
+                .optional("DeploymentTime", member.deployed.map(moment));
+        });
+    }
+    if wants("AvailabilityZone") {
+        xml.optional(
+            "AvailabilityZone",
+            instance.map(|one| &one.availability_zone),
+        );
+    }
+    if wants("InstanceType") {
+        xml.optional("InstanceType", instance.map(|one| &one.size));
+    }
+}
+
+fn write_metrics(xml: &mut Xml) {
+    xml.within("ApplicationMetrics", |xml| {
+        xml.text("Duration", 10).text("RequestCount", 0);
+        xml.within("StatusCodes", |xml| {
+            for code in ["Status2xx", "Status3xx", "Status4xx", "Status5xx"] {
+                xml.text(code, 0);
+            }
+        });
+    });
+}
+
+fn enhanced<'a>(state: &'a State, call: &Call) -> Result<&'a Environment, ApiError> {
+    let id = named(state, &call.query)?;
+    let environment = state
+        .environments
+        .get(&id)
+        .filter(|environment| environment.exists())
+        .ok_or_else(|| super::invalid(format!("Environment {id} is terminated.")))?;
+    if environment.settings.has_enhanced_health() {
+        return Ok(environment);
+    }
+    Err(ApiError::new(
+        "InvalidRequestException",
+        format!(
+            "{} cannot be called on an environment without enhanced health reporting.",
+            call.operation
+        ),
+    ))
+}
+
+/// Which attributes are asked for; none named means none but the id, `All` means all.
+fn attributes(call: &Call, known: &[&str]) -> Result<impl Fn(&str) -> bool, ApiError> {
+    let names = call.query.list("AttributeNames.member");
+    if let Some(unknown) = names
+        .iter()
+        .find(|name| *name != "All" && !known.contains(&name.as_str()))
+    {
+        return Err(ApiError::new(
+            "InvalidRequestException",
+            format!("The attribute name {unknown} is not valid."),
+        ));
+    }
+    let all = names.iter().any(|name| name == "All");
+    Ok(move |wanted: &str| all || names.iter().any(|name| name == wanted))
+}

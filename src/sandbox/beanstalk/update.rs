@@ -1,0 +1,378 @@
+//! Operations on an environment: launch, configuration update, deployment, termination. Each is a small state
+//! machine that goes one step on with each look at the environment, or with each tick.
+
+use super::environments::{Environment, Status};
+use super::events::Severity;
+use super::group::Signal;
+use super::platforms::Platform;
+use super::rolling::Rollout;
+use super::settings::{Policy, Settings};
+use crate::sandbox::clock;
+use crate::sandbox::ec2::instances::InstanceState;
+use crate::sandbox::state::State;
+
+/// What is done to an environment.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    /// The request that asked for it; its events carry the id.
+    pub(crate) request_id: String,
+    pub(crate) work: Work,
+}
+
+/// What kind of work it is.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// The first instances come up.
+    Launch(Rollout),
+    /// The settings, and with them perhaps the instances, change.
+    Configure {
+        target: Settings,
+        platform: Platform,
+        rollout: Rollout,
+        /// It goes back to what was before.
+        reverting: bool,
+    },
+    /// Another application version is deployed in place.
+    Deploy { label: String },
+    /// Everything goes.
+    Terminate { leaving: Vec<String> },
+}
+
+impl Operation {
+    /// Tells whether `AbortEnvironmentUpdate` would do anything.
+    pub(crate) fn is_abortable(&self) -> bool {
+        matches!(
+            self.work,
+            Work::Configure {
+                reverting: false,
+                ..
+            }
+        )
+    }
+}
+
+/// The event that ends what went wrong.
+const WITH_ERRORS: &str = "operation is complete, but with errors. For more information, see troubleshooting documentation.";
+/// The event that ends an update that failed and was taken back.
+const REVERTED: &str = "The environment was reverted to the previous configuration setting.";
+
+impl State {
+    /// Lets everything go on by a step: with real machines, each second.
+    pub(crate) fn advance_everything(&mut self) {
+        let instances: Vec<String> = self.instances.keys().cloned().collect();
+        for id in instances {
+            self.look_at_instance(&id);
+        }
+        self.look_at_agents();
+        let environments: Vec<String> = self.environments.keys().cloned().collect();
+        for id in environments {
+            self.advance(&id);
+        }
+    }
+
+    /// Lets an environment go on by a step.
+    pub(crate) fn advance(&mut self, environment_id: &str) {
+        let Some(mut environment) = self.environments.remove(environment_id) else {
+            return;
+        };
+        if environment.exists() {
+            environment.advance(self);
+        }
+        self.environments
+            .insert(environment_id.to_owned(), environment);
+    }
+}
+
+impl Environment {
+    fn advance(&mut self, state: &mut State) {
+        self.look_at_members(state);
+        match self.operation.take() {
+            None => self.heal(state),
+            Some(mut operation) => {
+                // Events said meanwhile carry the request id of a placeholder that is put there for them.
+                self.operation = Some(Operation {
+                    request_id: operation.request_id.clone(),
+                    work: Work::Terminate {
+                        leaving: Vec::new(),
+                    },
+                });
+                if self.work(state, &mut operation.work) {
+                    self.operation = None;
+                    self.updated = clock::now();
+                } else {
+                    self.operation = Some(operation);
+                }
+            }
+        }
+        self.report_health(state);
+    }
+
+    /// Goes one step on; `true` when the work is done.
+    fn work(&mut self, state: &mut State, work: &mut Work) -> bool {
+        match work {
+            Work::Launch(rollout) => self.work_on_launch(state, rollout),
+            Work::Configure {
+                target,
+                platform,
+                rollout,
+                reverting,
+            } => self.work_on_update(state, target, platform, rollout, reverting),
+            Work::Deploy { label } => self.work_on_deployment(state, label),
+            Work::Terminate { leaving } => self.work_on_termination(state, leaving),
+        }
+    }
+
+    fn work_on_launch(&mut self, state: &mut State, rollout: &mut Rollout) -> bool {
+        if self.is_balanced() && self.balancer.is_none() {
+            return false;
+        }
+        let settings = self.settings.clone();
+        match rollout.step(self, state, &settings) {
+            Ok(false) => false,
+            Ok(true) if rollout.has_errors => {
+                self.status = Status::Ready;
+                state.say(
+                    self,
+                    Severity::Error,
+                    format!("Create environment {WITH_ERRORS}"),
+                );
+                true
+            }
+            Ok(true) => {
+                self.status = Status::Ready;
+                let url = self.endpoint(state).unwrap_or_default();
+                state.say(
+                    self,
+                    Severity::Info,
+                    format!("Application available at {url}."),
+                );
+                state.say(
+                    self,
+                    Severity::Info,
+                    format!("Successfully launched environment: {}", self.name),
+                );
+                true
+            }
+            Err(reason) => {
+                self.status = Status::Ready;
+                state.say(self, Severity::Error, reason);
+                state.say(
+                    self,
+                    Severity::Error,
+                    format!("Create environment {WITH_ERRORS}"),
+                );
+                true
+            }
+        }
+    }
+
+    fn work_on_update(
+        &mut self,
+        state: &mut State,
+        target: &Settings,
+        platform: &mut Platform,
+        rollout: &mut Rollout,
+        reverting: &mut bool,
+    ) -> bool {
+        let settings = if *reverting {
+            self.settings.clone()
+        } else {
+            target.clone()
+        };
+        let before = std::mem::replace(&mut self.platform, *platform);
+        let outcome = rollout.step(self, state, &settings);
+        self.platform = before;
+        match outcome {
+            Ok(false) => false,
+            Ok(true) if *reverting => {
+                self.status = Status::Ready;
+                self.failed = Some(target.clone());
+                state.say(self, Severity::Info, REVERTED);
+                true
+            }
+            Ok(true) => {
+                self.status = Status::Ready;
+                self.settings = target.clone();
+                self.platform = *platform;
+                self.failed = None;
+                self.generation = rollout.generation;
+                if let Some(balancer) = &self.balancer {
+                    balancer.set_health_path(&self.settings.health_path());
+                }
+                if rollout.has_errors {
+                    state.say(
+                        self,
+                        Severity::Error,
+                        format!("Update environment {WITH_ERRORS}"),
+                    );
+                } else {
+                    state.say(
+                        self,
+                        Severity::Info,
+                        "Successfully deployed new configuration to environment.",
+                    );
+                    state.say(
+                        self,
+                        Severity::Info,
+                        "Environment update completed successfully.",
+                    );
+                }
+                true
+            }
+            Err(reason) if *reverting => {
+                self.status = Status::Ready;
+                self.failed = Some(target.clone());
+                state.say(self, Severity::Error, reason);
+                state.say(
+                    self,
+                    Severity::Error,
+                    format!("Update environment {WITH_ERRORS}"),
+                );
+                true
+            }
+            Err(reason) => {
+                state.say(self, Severity::Error, reason);
+                state.say(self, Severity::Error, "Failed to deploy configuration.");
+                *platform = self.platform;
+                *reverting = true;
+                self.turn_back(state, rollout);
+                false
+            }
+        }
+    }
+
+    /// Another rollout, back to the settings that are deployed: by their own policy, unless nothing was replaced yet.
+    fn turn_back(&mut self, state: &mut State, rollout: &mut Rollout) {
+        self.renew_stack(state);
+        // An immutable update ends its second group and touches nothing else.
+        let policy = if rollout.policy == Policy::Immutable {
+            let temporary = self.generation;
+            let second: Vec<String> = self
+                .members
+                .iter()
+                .filter(|member| member.generation != temporary)
+                .map(|member| member.instance_id.clone())
+                .collect();
+            for id in &second {
+                self.remove_member(state, id);
+            }
+            Policy::Immutable
+        } else {
+            match self.settings.policy() {
+                Policy::Immutable => Policy::Health,
+                policy => policy,
+            }
+        };
+        *rollout = Rollout::new(policy, self.generation, true);
+    }
+
+    fn work_on_deployment(&mut self, state: &mut State, label: &str) -> bool {
+        if self.members.iter().any(|one| one.signal == Signal::Waiting) {
+            return false;
+        }
+        self.status = Status::Ready;
+        let bad: Vec<String> = self
+            .members
+            .iter()
+            .filter(|one| one.signal != Signal::Success)
+            .map(|one| one.instance_id.clone())
+            .collect();
+        if bad.is_empty() {
+            self.version_label = Some(label.to_owned());
+            state.say(
+                self,
+                Severity::Info,
+                "New application version was deployed to running EC2 instances.",
+            );
+            state.say(
+                self,
+                Severity::Info,
+                "Environment update completed successfully.",
+            );
+        } else {
+            let list = bad.join(", ");
+            state.say(
+                self,
+                Severity::Error,
+                format!("Unsuccessful command execution on instance id(s) '{list}'. Aborting the operation."),
+            );
+            state.say(self, Severity::Error, "Failed to deploy application.");
+        }
+        true
+    }
+
+    fn work_on_termination(&mut self, state: &mut State, leaving: &mut Vec<String>) -> bool {
+        for member in std::mem::take(&mut self.members) {
+            self.end_member(state, &member.instance_id);
+            leaving.push(member.instance_id);
+        }
+        leaving.retain(|id| {
+            state.look_at_instance(id);
+            state
+                .instances
+                .get(id)
+                .is_some_and(|instance| instance.state != InstanceState::Terminated)
+        });
+        if !leaving.is_empty() {
+            return false;
+        }
+        self.shut_balancer();
+        let group = &self.security_group;
+        state.security_groups.retain(|one| one.id != *group);
+        self.status = Status::Terminated;
+        state.say(
+            self,
+            Severity::Info,
+            "terminateEnvironment completed successfully.",
+        );
+        true
+    }
+
+    /// The version that new instances get: the one that is being deployed, else the deployed one.
+    pub(crate) fn version_in_force(&self) -> Option<&str> {
+        match &self.operation {
+            Some(Operation {
+                work: Work::Deploy { label },
+                ..
+            }) => Some(label),
+            _ => self.version_label.as_deref(),
+        }
+    }
+
+    /// A new stack for the instances that are launched from now on.
+    pub(crate) fn renew_stack(&mut self, state: &mut State) {
+        let unique = state.new_uuid();
+        self.stack = format!(
+            "arn:aws:cloudformation:{}:{}:stack/awseb-{}-stack/{unique}",
+            state.region, state.account, self.id
+        );
+    }
+
+    /// Begins to go back, because somebody asked for it.
+    pub(crate) fn abort(&mut self, state: &mut State) -> bool {
+        let Some(mut operation) = self.operation.take() else {
+            return false;
+        };
+        let Work::Configure {
+            rollout,
+            reverting,
+            platform,
+            ..
+        } = &mut operation.work
+        else {
+            self.operation = Some(operation);
+            return false;
+        };
+        if *reverting {
+            self.operation = Some(operation);
+            return false;
+        }
+        *reverting = true;
+        *platform = self.platform;
+        self.turn_back(state, rollout);
+        self.status = Status::Aborting;
+        self.operation = Some(operation);
+        state.say(self, Severity::Info, "Environment update is aborting.");
+        true
+    }
+}
