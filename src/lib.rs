@@ -16,13 +16,15 @@
 //! * [`pipeline`]: build, promote, rebuild, rollback, from top to bottom.
 //! * [`display`]: events become bars, lines or JSON.
 //! * [`sandbox`]: a local AWS with real machines; it speaks HTTP and shares no code with the others.
-//! * `failure`: every error becomes a message, hints and an exit code.
-//! * `cli`: one file a verb.
+//! * [`failure`]: every error becomes a message, hints and an exit code.
+//! * [`cli`]: one file a verb.
 
+pub mod cli;
 pub mod cloud;
 pub mod display;
 pub mod document;
 pub mod event;
+pub mod failure;
 pub mod id;
 pub mod node;
 pub mod pace;

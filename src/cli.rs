@@ -1,0 +1,213 @@
+//! The command line: clap's types, and one file a verb.
+
+mod bridge;
+mod check;
+mod drive;
+mod guard;
+mod history;
+mod init;
+mod sandbox;
+mod schedule;
+mod status;
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+
+use crate::failure::{EXIT_CODES, ExitCode, Failure};
+use crate::settings::Surroundings;
+
+/// Grows golden images for Elastic Beanstalk environments and makes them their base images
+#[derive(Debug, Parser)]
+#[command(name = "goldseed", version, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Arguments {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What every verb takes.
+#[derive(Clone, Debug, Args)]
+struct Global {
+    /// The settings file
+    #[arg(
+        long,
+        short,
+        global = true,
+        default_value = "goldseed.yaml",
+        value_name = "FILE"
+    )]
+    file: PathBuf,
+    /// The region; refused where the settings say another
+    #[arg(long, global = true)]
+    region: Option<String>,
+    /// A profile of the AWS configuration files
+    #[arg(long, global = true)]
+    profile: Option<String>,
+    /// Tell events as JSON Lines on standard output
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Write a first, commented goldseed.yaml
+    Init(init::Init),
+    /// Read settings and recipes and report every mistake
+    Check(check::Check),
+    /// Grow a golden image and prove it; the environment is not changed
+    Build(PipelineName),
+    /// Make a proved golden image the environment's base image
+    Promote(Promote),
+    /// Build and promote
+    Rebuild(Rebuild),
+    /// Make an earlier base image current again
+    Rollback(Rollback),
+    /// Go on with a run that was interrupted or failed
+    Resume(Resume),
+    /// List the promotions of a pipeline
+    History(PipelineName),
+    /// Show what an environment is on and what its pipeline has
+    Status(PipelineName),
+    /// Print a systemd timer and service for a nightly rebuild
+    Schedule(schedule::Schedule),
+    /// Write the application version that brings the image's code into place
+    Bridge(bridge::Bridge),
+    /// Run a local AWS with real machines, for rehearsal and tests
+    #[command(subcommand)]
+    Sandbox(sandbox::Sandbox),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Manual,
+}
+
+/// A pipeline of the settings.
+#[derive(Debug, Args)]
+struct PipelineName {
+    /// The pipeline, as goldseed.yaml names it
+    pipeline: String,
+}
+
+#[derive(Debug, Args)]
+struct Promote {
+    /// The pipeline, as goldseed.yaml names it
+    pipeline: String,
+    /// The image; without it, the newest proved one
+    #[arg(long, value_name = "AMI")]
+    image: Option<String>,
+    /// Accept that the site is down while instances are replaced
+    #[arg(long)]
+    accept_downtime: bool,
+}
+
+#[derive(Debug, Args)]
+struct Rebuild {
+    /// The pipeline, as goldseed.yaml names it
+    pipeline: String,
+    /// Accept that the site is down while instances are replaced
+    #[arg(long)]
+    accept_downtime: bool,
+}
+
+#[derive(Debug, Args)]
+struct Rollback {
+    /// The pipeline, as goldseed.yaml names it
+    pipeline: String,
+    /// Why, for the ledger
+    #[arg(long, default_value = "")]
+    reason: String,
+    /// Accept that the site is down while instances are replaced
+    #[arg(long)]
+    accept_downtime: bool,
+}
+
+#[derive(Debug, Args)]
+struct Resume {
+    /// The run, as its messages name it
+    run: String,
+}
+
+/// How many bytes a reason may have: it stands in the run's record, which must fit a parameter.
+const LONGEST_REASON: usize = 200;
+
+/// Runs what was asked for.
+pub async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let Arguments { global, verb } = arguments;
+    let surroundings = Surroundings::from_environment()
+        .map_err(|error| Failure::new(ExitCode::Usage, error.to_string()))?;
+    let invocation = Invocation {
+        global,
+        surroundings,
+    };
+    match verb {
+        Verb::Init(init) => init::run(&invocation, &init),
+        Verb::Check(check) => check::run(&invocation, &check),
+        Verb::Build(name) => drive::start(&invocation, &name.pipeline, drive::Work::Build).await,
+        Verb::Promote(promote) => {
+            let work = drive::Work::Promote {
+                image: promote.image,
+                accept_downtime: promote.accept_downtime,
+            };
+            drive::start(&invocation, &promote.pipeline, work).await
+        }
+        Verb::Rebuild(rebuild) => {
+            let work = drive::Work::Rebuild {
+                accept_downtime: rebuild.accept_downtime,
+            };
+            drive::start(&invocation, &rebuild.pipeline, work).await
+        }
+        Verb::Rollback(rollback) => {
+            if rollback.reason.len() > LONGEST_REASON {
+                return Err(Failure::new(
+                    ExitCode::Usage,
+                    format!(
+                        "the reason has {} bytes, and the ledger has room for {LONGEST_REASON}",
+                        rollback.reason.len()
+                    ),
+                ));
+            }
+            let work = drive::Work::Rollback {
+                reason: rollback.reason,
+                accept_downtime: rollback.accept_downtime,
+            };
+            drive::start(&invocation, &rollback.pipeline, work).await
+        }
+        Verb::Resume(resume) => drive::resume(&invocation, &resume.run).await,
+        Verb::History(name) => history::run(&invocation, &name.pipeline).await,
+        Verb::Status(name) => status::run(&invocation, &name.pipeline).await,
+        Verb::Schedule(schedule) => schedule::run(&invocation, &schedule),
+        Verb::Bridge(bridge) => bridge::run(&bridge),
+        Verb::Sandbox(sandbox) => sandbox::run(&invocation, sandbox).await,
+        Verb::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "goldseed", &mut text);
+            answer(&String::from_utf8_lossy(&text))
+        }
+        Verb::Manual => {
+            let mut text = Vec::new();
+            clap_mangen::Man::new(Arguments::command())
+                .render(&mut text)
+                .map_err(|error| Failure::unexpected("the manual page was not written", &error))?;
+            answer(&String::from_utf8_lossy(&text))
+        }
+    }
+}
+
+/// What a verb is run with.
+#[derive(Clone, Debug)]
+struct Invocation {
+    global: Global,
+    surroundings: Surroundings,
+}
+
+/// Prints what was asked for on standard output.
+fn answer(text: &str) -> Result<ExitCode, Failure> {
+    crate::display::answer(text)
+        .map_err(|error| Failure::unexpected("the answer could not be written", &error))?;
+    Ok(ExitCode::Done)
+}

@@ -1,0 +1,264 @@
+//! Driving a run: connect, record, do the work, tell what came of it. An interrupt leaves the run recorded.
+
+mod ending;
+mod work;
+
+use std::path::{Path, PathBuf};
+
+use super::{ExitCode, Failure, Invocation, guard};
+use crate::cloud::Cloud;
+use crate::display::{Display, Mode};
+use crate::event::Event;
+use crate::failure::ExitCode as Code;
+use crate::id::{ImageId, RunId};
+use crate::pipeline::{self, Context, PipelineError, Plan, Promoted, Wish};
+use crate::record::Verdict;
+use crate::run::{NewRun, Run};
+
+pub(super) use ending::interrupted;
+use ending::{explain, finished, interrupt};
+pub(super) use work::Work;
+
+/// What a run came to.
+enum Made {
+    Golden(ImageId),
+    Promoted(Promoted),
+}
+
+/// Starts a run.
+pub(super) async fn start(
+    invocation: &Invocation,
+    pipeline: &str,
+    work: Work,
+) -> Result<ExitCode, Failure> {
+    let (settings, library) = guard::read(invocation)?;
+    let plan = Plan::make(&settings, pipeline, &library)?;
+    let display = display(invocation);
+    let who = who(invocation);
+    let started = async {
+        let cloud = guard::connect(invocation, &settings, display.emitter()).await?;
+        let new = NewRun {
+            pipeline: plan.pipeline.clone(),
+            verb: work.verb(),
+            environment: plan.environment.clone(),
+            who: who.clone(),
+            plan: plan.sections(),
+            asked: work.asked(),
+        };
+        let run = Run::start(&cloud, new).await?;
+        Ok::<_, Failure>((cloud, run))
+    };
+    let (cloud, run) = match started.await {
+        Ok(started) => started,
+        Err(failure) => return ended(&display, Err(failure)),
+    };
+    drive(
+        &display,
+        &log_folder(invocation),
+        &cloud,
+        &plan,
+        &who,
+        run,
+        &work,
+    )
+    .await
+}
+
+/// Goes on with a run.
+pub(super) async fn resume(invocation: &Invocation, run: &str) -> Result<ExitCode, Failure> {
+    if !RunId::is_well_formed(run) {
+        return Err(Failure::new(Code::Usage, format!("`{run}` is not a run"))
+            .hint("a run is called like 20261123-034512-7f3a; `goldseed status` lists them"));
+    }
+    let run = RunId::new(run);
+    let (settings, library) = guard::read(invocation)?;
+    let display = display(invocation);
+    let who = who(invocation);
+    let cloud = match guard::connect(invocation, &settings, display.emitter()).await {
+        Ok(cloud) => cloud,
+        Err(failure) => return ended(&display, Err(failure)),
+    };
+    for name in settings.pipelines.keys() {
+        let found = crate::run::runs(&cloud, name).await?;
+        let Some(record) = found.into_iter().flatten().find(|record| record.run == run) else {
+            continue;
+        };
+        let plan = Plan::make(&settings, name, &library)?;
+        let refused = |message: String, hint: String| {
+            ended(
+                &display,
+                Err(Failure::new(Code::Refused, message).hint(hint)),
+            )
+        };
+        if let Some(verdict) = record.verdict {
+            let message = format!("run {run} has ended: {}", verdict.as_str());
+            return refused(
+                message,
+                format!("start another: goldseed {} {name}", record.verb.as_str()),
+            );
+        }
+        let now = plan.sections();
+        let changed: Vec<&str> = record
+            .plan
+            .iter()
+            .filter(|(section, digest)| now.get(*section) != Some(digest))
+            .map(|(section, _)| section.as_str())
+            .collect();
+        if !changed.is_empty() {
+            return refused(
+                format!(
+                    "this checkout has another plan than run {run}: {} changed",
+                    changed.join(", ")
+                ),
+                "go on from the checkout that the run was started from, or start another"
+                    .to_owned(),
+            );
+        }
+        let work = Work::recorded(record.verb, &record.asked);
+        let taken = Run::resume(&cloud, name, &run, &who).await?;
+        return drive(
+            &display,
+            &log_folder(invocation),
+            &cloud,
+            &plan,
+            &who,
+            taken,
+            &work,
+        )
+        .await;
+    }
+    ended(
+        &display,
+        Err(Failure::new(
+            Code::Invalid,
+            format!("no pipeline of {} has a run {run}", settings.path.display()),
+        )
+        .hint("`goldseed status PIPELINE` lists the runs there are")),
+    )
+}
+
+fn display(invocation: &Invocation) -> Display {
+    use std::io::IsTerminal as _;
+    let mode = Mode::choose(
+        invocation.global.json,
+        std::io::stderr().is_terminal(),
+        invocation.surroundings.dumb_terminal,
+    );
+    Display::new(mode, !invocation.surroundings.no_color, crate::pace::now)
+}
+
+/// Where the log of a run is written: where systemd lets a service write, else beside the settings.
+fn log_folder(invocation: &Invocation) -> PathBuf {
+    match &invocation.surroundings.state_folder {
+        Some(folder) => PathBuf::from(folder),
+        None => invocation
+            .global
+            .file
+            .parent()
+            .unwrap_or(Path::new(""))
+            .join(".goldseed"),
+    }
+}
+
+fn who(invocation: &Invocation) -> String {
+    format!(
+        "{}@{}",
+        invocation.surroundings.person, invocation.surroundings.host
+    )
+}
+
+/// Ends the display before an error is printed below it.
+fn ended(display: &Display, result: Result<ExitCode, Failure>) -> Result<ExitCode, Failure> {
+    let finished = display.finish();
+    match (result, finished) {
+        (Ok(_), Err(error)) => Err(Failure::unexpected(
+            "the run is done, but its output could not be written",
+            &error,
+        )),
+        (result, _) => result,
+    }
+}
+
+async fn drive(
+    display: &Display,
+    log_folder: &Path,
+    cloud: &Cloud,
+    plan: &Plan,
+    who: &str,
+    mut run: Run,
+    work: &Work,
+) -> Result<ExitCode, Failure> {
+    let id = run.id().clone();
+    display.also_log_to(&log_folder.join(format!("{id}.jsonl")));
+    let context = Context { cloud, plan, who };
+    cloud.events().emit(Event::RunStarted {
+        run: id.clone(),
+        pipeline: plan.pipeline.clone(),
+        verb: work.verb().as_str().to_owned(),
+        environment: plan.environment.clone(),
+        stages: work.stages(),
+    });
+    let result = tokio::select! {
+        result = perform(&mut run, &context, work) => result,
+        signal = interrupted() => {
+            return interrupt(display, &context, &run, signal).await;
+        }
+    };
+    let verdict = match &result {
+        Ok(_) => Some(Verdict::Done),
+        // Once a swap was asked for, a refusal of this process does not end the run.
+        Err(error) => error
+            .verdict()
+            .filter(|verdict| *verdict != Verdict::Refused || !ending::has_swapped(&run)),
+    };
+    let recorded = match verdict {
+        Some(verdict) => run.finish(verdict).await,
+        None => Ok(()),
+    };
+    match result {
+        Ok(made) => {
+            cloud.events().emit(finished(&context, &run, &made));
+            ended(
+                display,
+                recorded.map(|()| Code::Done).map_err(Failure::from),
+            )
+        }
+        Err(error) => {
+            if let Err(unrecorded) = recorded {
+                cloud
+                    .events()
+                    .warn(format!("the verdict could not be recorded: {unrecorded}"));
+            }
+            let failure = explain(&context, &run, error, verdict).await;
+            ended(display, Err(failure))
+        }
+    }
+}
+
+async fn perform(run: &mut Run, context: &Context<'_>, work: &Work) -> Result<Made, PipelineError> {
+    match work {
+        Work::Build => pipeline::build(run, context).await.map(Made::Golden),
+        Work::Promote {
+            image,
+            accept_downtime,
+        } => {
+            let wish = Wish {
+                image: image.clone().map(ImageId::new),
+                built_now: false,
+                accept_downtime: *accept_downtime,
+            };
+            pipeline::promote(run, context, &wish)
+                .await
+                .map(Made::Promoted)
+        }
+        Work::Rebuild { accept_downtime } => pipeline::rebuild(run, context, *accept_downtime)
+            .await
+            .map(Made::Promoted),
+        Work::Rollback {
+            reason,
+            accept_downtime,
+        } => pipeline::rollback(run, context, reason, *accept_downtime)
+            .await
+            .map(Made::Promoted),
+    }
+}

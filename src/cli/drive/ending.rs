@@ -1,0 +1,201 @@
+//! How a run ends for the person: done, failed, or interrupted; with what exists and what to do next.
+
+use super::{Made, ended};
+use crate::cli::{ExitCode, Failure};
+use crate::display::Display;
+use crate::event::Event;
+use crate::failure::ExitCode as Code;
+use crate::id::{ImageId, StepId};
+use crate::pipeline::{self, Context, PipelineError};
+use crate::record::Verdict;
+use crate::run::{Run, StoreError};
+
+/// The event that ends a run that did what was asked for.
+pub(super) fn finished(context: &Context<'_>, run: &Run, made: &Made) -> Event {
+    let name = &context.plan.pipeline;
+    let (verdict, facts, next) = match made {
+        Made::Golden(image) => (
+            format!(
+                "{image} is built and proved; {} was not touched",
+                context.plan.environment
+            ),
+            vec![("golden image".to_owned(), image.to_string())],
+            vec![
+                format!("goldseed promote {name} --image {image}"),
+                format!("goldseed status {name}"),
+            ],
+        ),
+        Made::Promoted(promoted) => (
+            format!(
+                "{} runs {} and is well",
+                context.plan.environment, promoted.current
+            ),
+            vec![
+                ("base image".to_owned(), promoted.current.to_string()),
+                ("before".to_owned(), promoted.previous.to_string()),
+            ],
+            vec![
+                format!("goldseed history {name}"),
+                format!("goldseed rollback {name}"),
+            ],
+        ),
+    };
+    Event::RunFinished {
+        run: run.id().clone(),
+        success: true,
+        verdict,
+        facts,
+        next,
+    }
+}
+
+/// Turns a run's error into what the person needs: the state things are in, and how to go on.
+pub(super) async fn explain(
+    context: &Context<'_>,
+    run: &Run,
+    error: PipelineError,
+    verdict: Option<Verdict>,
+) -> Failure {
+    let id = run.id();
+    let name = &context.plan.pipeline;
+    let next = match (&error, verdict) {
+        (PipelineError::Store(StoreError::TakenOver { .. }), _) => Vec::new(),
+        (PipelineError::Refused(_), Some(_)) => match golden_of(run) {
+            Some(golden) => vec![format!("goldseed promote {name} --image {golden}")],
+            None => Vec::new(),
+        },
+        (_, Some(_)) => vec![
+            format!("goldseed status {name}"),
+            format!("goldseed history {name}"),
+        ],
+        (_, None) => vec![format!("goldseed resume {id}")],
+    };
+    let changed_recipes = matches!(error, PipelineError::Recipe(_));
+    let mut failure = Failure::from(error);
+    let left = pipeline::left_by(context.cloud, id).await;
+    let mut facts = Vec::new();
+    match &left {
+        Ok(list) => facts.extend(list.iter().cloned()),
+        Err(error) => failure
+            .hints
+            .push(format!("what exists could not be looked up: {error}")),
+    }
+    if verdict.is_none() {
+        failure.hints.push(state_of_environment(context, run));
+    }
+    if changed_recipes {
+        failure.hints.push(format!(
+            "the seed is still there; after a change of the recipes start another run: goldseed {} {name}",
+            run.record().verb.as_str()
+        ));
+    }
+    for command in &next {
+        failure.hints.push(format!("go on with: {command}"));
+    }
+    context.cloud.events().emit(Event::RunFinished {
+        run: id.clone(),
+        success: false,
+        verdict: failure
+            .message
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
+        facts,
+        next,
+    });
+    failure
+}
+
+/// Whether the run asked for a swap.
+pub(super) fn has_swapped(run: &Run) -> bool {
+    run.record()
+        .steps
+        .iter()
+        .any(|step| step.id.as_str().starts_with("swap/"))
+}
+
+/// The golden image that the run has built and proved.
+fn golden_of(run: &Run) -> Option<ImageId> {
+    run.record().step(&StepId::new("prove/tag"))?.milliseconds?;
+    let step = run.record().step(&StepId::new("image/golden"))?;
+    serde_json::from_value(step.output.clone()).ok()
+}
+
+/// Says what an unfinished run has done to the environment.
+fn state_of_environment(context: &Context<'_>, run: &Run) -> String {
+    let environment = &context.plan.environment;
+    if has_swapped(run) {
+        format!("{environment} may be changing now, and nobody is watching it")
+    } else {
+        format!("{environment} was not touched")
+    }
+}
+
+/// Says what exists after an interrupt; a second interrupt leaves at once.
+pub(super) async fn interrupt(
+    display: &Display,
+    context: &Context<'_>,
+    run: &Run,
+    signal: &str,
+) -> Result<ExitCode, Failure> {
+    let id = run.id();
+    let mut failure = Failure::new(
+        Code::Interrupted,
+        format!("interrupted by {signal}; run {id} is recorded"),
+    );
+    let looked = tokio::select! {
+        looked = async {
+            let stopped = pipeline::stop_work(context, run).await;
+            (stopped, pipeline::left_by(context.cloud, id).await)
+        } => Some(looked),
+        _ = interrupted() => None,
+    };
+    let mut facts = Vec::new();
+    match looked {
+        Some((stopped, left)) => {
+            if let Err(error) = stopped {
+                failure.causes.push(format!(
+                    "what runs on the seed could not be stopped: {error}"
+                ));
+            }
+            match left {
+                Ok(list) => facts = list,
+                Err(error) => failure
+                    .causes
+                    .push(format!("what exists could not be looked up: {error}")),
+            }
+        }
+        None => failure
+            .causes
+            .push("interrupted again: nothing more was looked up".to_owned()),
+    }
+    failure.hints.push(state_of_environment(context, run));
+    failure
+        .hints
+        .push(format!("go on with: goldseed resume {id}"));
+    context.cloud.events().emit(Event::RunFinished {
+        run: id.clone(),
+        success: false,
+        verdict: failure.message.clone(),
+        facts,
+        next: vec![format!("goldseed resume {id}")],
+    });
+    ended(display, Err(failure))
+}
+
+/// Waits for the signal to stop: Ctrl-C, or what a service manager sends.
+pub(in crate::cli) async fn interrupted() -> &'static str {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        // Without a handler the signal ends the process, and the run is recorded all the same.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => match result {
+            Ok(()) => "Ctrl-C",
+            Err(_) => std::future::pending().await,
+        },
+        _ = terminate.recv() => "SIGTERM",
+    }
+}

@@ -1,0 +1,114 @@
+//! What a run is to do, as it was asked for on the command line and as the record keeps it.
+
+use std::collections::BTreeMap;
+
+use crate::pipeline;
+use crate::record::Verb;
+
+/// What a run is to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cli) enum Work {
+    Build,
+    Promote {
+        image: Option<String>,
+        accept_downtime: bool,
+    },
+    Rebuild {
+        accept_downtime: bool,
+    },
+    Rollback {
+        reason: String,
+        accept_downtime: bool,
+    },
+}
+
+impl Work {
+    pub(super) fn verb(&self) -> Verb {
+        match self {
+            Self::Build => Verb::Build,
+            Self::Promote { .. } => Verb::Promote,
+            Self::Rebuild { .. } => Verb::Rebuild,
+            Self::Rollback { .. } => Verb::Rollback,
+        }
+    }
+
+    pub(super) fn stages(&self) -> Vec<String> {
+        let list: &[&str] = match self {
+            Self::Build => &pipeline::BUILD_STAGES,
+            Self::Promote { .. } | Self::Rollback { .. } => &pipeline::PROMOTE_STAGES,
+            Self::Rebuild { .. } => &pipeline::REBUILD_STAGES,
+        };
+        list.iter().map(ToString::to_string).collect()
+    }
+
+    /// What the record keeps, so that another machine can go on.
+    pub(super) fn asked(&self) -> BTreeMap<String, String> {
+        let (image, reason, accepted) = match self {
+            Self::Build => (None, None, false),
+            Self::Promote {
+                image,
+                accept_downtime,
+            } => (image.clone(), None, *accept_downtime),
+            Self::Rebuild { accept_downtime } => (None, None, *accept_downtime),
+            Self::Rollback {
+                reason,
+                accept_downtime,
+            } => (None, Some(reason.clone()), *accept_downtime),
+        };
+        let accepted = accepted.then(|| "yes".to_owned());
+        [
+            ("image", image),
+            ("reason", reason),
+            ("accept-downtime", accepted),
+        ]
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+        .collect()
+    }
+
+    /// The reverse of [`asked`](Self::asked).
+    pub(super) fn recorded(verb: Verb, asked: &BTreeMap<String, String>) -> Self {
+        let accept_downtime = asked.contains_key("accept-downtime");
+        match verb {
+            Verb::Build => Self::Build,
+            Verb::Promote => Self::Promote {
+                image: asked.get("image").cloned(),
+                accept_downtime,
+            },
+            Verb::Rebuild => Self::Rebuild { accept_downtime },
+            Verb::Rollback => Self::Rollback {
+                reason: asked.get("reason").cloned().unwrap_or_default(),
+                accept_downtime,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_asked_for_comes_back_from_the_record() {
+        for work in [
+            Work::Build,
+            Work::Promote {
+                image: Some("ami-1".into()),
+                accept_downtime: true,
+            },
+            Work::Promote {
+                image: None,
+                accept_downtime: false,
+            },
+            Work::Rebuild {
+                accept_downtime: true,
+            },
+            Work::Rollback {
+                reason: "slow".into(),
+                accept_downtime: false,
+            },
+        ] {
+            assert_eq!(Work::recorded(work.verb(), &work.asked()), work);
+        }
+    }
+}

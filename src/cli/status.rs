@@ -1,0 +1,134 @@
+//! `goldseed status`: what an environment is on and what its pipeline has.
+
+use std::fmt::Write as _;
+
+use super::{ExitCode, Failure, Invocation, answer, guard};
+use crate::cloud::tags;
+use crate::display;
+use crate::event::Emitter;
+use crate::pipeline::{self, Context, Plan, Status};
+use crate::record::BaseImage;
+
+/// How many images and runs are listed.
+const MOST: usize = 10;
+
+pub(super) async fn run(invocation: &Invocation, pipeline: &str) -> Result<ExitCode, Failure> {
+    let (settings, library) = guard::read(invocation)?;
+    let plan = Plan::make(&settings, pipeline, &library)?;
+    let cloud = guard::connect(invocation, &settings, Emitter::silent()).await?;
+    let who = &invocation.surroundings.person;
+    let status = pipeline::status(&Context {
+        cloud: &cloud,
+        plan: &plan,
+        who,
+    })
+    .await?;
+    answer(&render(&status, display::answer_columns()))
+}
+
+fn render(status: &Status, columns: usize) -> String {
+    let environment = &status.environment;
+    let health = environment
+        .health_status
+        .as_deref()
+        .unwrap_or(&environment.health);
+    let (running, others) = status.instances;
+    let base = match &status.base {
+        BaseImage::Platform(_) => format!("{} (the platform's own)", status.base_image),
+        BaseImage::Custom(image) => image.to_string(),
+    };
+    let mut text = format!(
+        "{} ({}): {}, health {health}\n  base image {base}\n  {running} instances",
+        environment.name, environment.id, environment.status
+    );
+    if others > 0 {
+        write!(text, ", {others} of them on another image").expect("a String takes everything");
+    }
+    text.push('\n');
+    if let Some(endpoint) = &environment.endpoint {
+        writeln!(text, "  http://{endpoint}/").expect("a String takes everything");
+    }
+    if let Some(lease) = &status.lease {
+        writeln!(
+            text,
+            "  held by run {} of {} until {}",
+            lease.run, lease.who, lease.until
+        )
+        .expect("a String takes everything");
+    }
+    if let Some(entry) = &status.last {
+        writeln!(
+            text,
+            "  last change: {} to {} ({})",
+            entry.kind.as_str(),
+            entry.current,
+            entry.when
+        )
+        .expect("a String takes everything");
+    }
+    text.push_str(&golden_images(status, columns));
+    text.push_str(&runs(status, columns));
+    text
+}
+
+fn golden_images(status: &Status, columns: usize) -> String {
+    let images: Vec<Vec<String>> = status
+        .golden
+        .iter()
+        .take(MOST)
+        .map(|image| {
+            let tag = |key: &str| image.tags.get(key).cloned().unwrap_or_default();
+            let state = match (
+                image.tags.get(tags::QUARANTINED),
+                tag(tags::PROVED).as_str(),
+            ) {
+                (Some(reason), _) => format!("quarantined: {reason}"),
+                (None, "boot") => "proved".to_owned(),
+                (None, _) => "not proved".to_owned(),
+            };
+            let recipes = tag(tags::RECIPES).chars().take(12).collect();
+            vec![
+                image.id.to_string(),
+                image.created.clone(),
+                recipes,
+                tag(tags::GENERATION),
+                state,
+            ]
+        })
+        .collect();
+    let headers = ["golden image", "made", "recipes", "generation", "state"];
+    below(&headers, &images, columns)
+}
+
+fn runs(status: &Status, columns: usize) -> String {
+    let runs: Vec<Vec<String>> = status
+        .runs
+        .iter()
+        .take(MOST)
+        .map(|run| match run {
+            Ok(run) => {
+                let state = match (run.verdict, run.unfinished()) {
+                    (Some(verdict), _) => verdict.as_str().to_owned(),
+                    (None, Some(step)) => format!("unfinished at {}", step.id),
+                    (None, None) => "unfinished".to_owned(),
+                };
+                vec![
+                    run.run.to_string(),
+                    run.verb.as_str().to_owned(),
+                    run.who.clone(),
+                    state,
+                ]
+            }
+            Err(error) => vec!["?".into(), String::new(), String::new(), error.to_string()],
+        })
+        .collect();
+    below(&["run", "verb", "who", "state"], &runs, columns)
+}
+
+/// A table with an empty line above it; nothing without rows.
+fn below(headers: &[&str], rows: &[Vec<String>], columns: usize) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    format!("\n{}", display::table(headers, rows, columns))
+}

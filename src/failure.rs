@@ -1,0 +1,285 @@
+//! Every error becomes a message, its causes, hints, and an exit code. The one place that knows all error types.
+
+use crate::cloud::{CloudError, ErrorKind, WaitError};
+use crate::document::Diagnostics;
+use crate::node::NodeError;
+use crate::pipeline::{PipelineError, PlanError};
+use crate::run::{LeaseError, LedgerError, StoreError};
+use crate::settings::SettingsError;
+
+/// How the program ends; `--help` lists the same table, and a test holds the two together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ExitCode {
+    /// Done; the environment is well.
+    Done = 0,
+    /// Something unexpected: a fault of the tool or of the machine.
+    Unexpected = 1,
+    /// The command line is wrong.
+    Usage = 2,
+    /// Settings or recipes are invalid; nothing was touched.
+    Invalid = 3,
+    /// Refused by preflight, lease or the account guard; nothing was touched.
+    Refused = 4,
+    /// AWS failed; resumable.
+    Aws = 5,
+    /// A recipe's step or check failed; resumable.
+    Recipe = 6,
+    /// The environment was not well and was taken back.
+    RolledBack = 7,
+    /// The environment was not well and could not be taken back: a person is needed.
+    RollbackFailed = 8,
+    /// Interrupted; resumable.
+    Interrupted = 130,
+}
+
+/// The table of exit codes, for `--help`.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    unexpected: a fault of the tool or of the machine
+  2    the command line is wrong
+  3    settings or recipes are invalid; nothing was touched
+  4    refused by preflight, lease or account guard; nothing was touched
+  5    AWS failed; resumable
+  6    a recipe's step or check failed; resumable
+  7    the environment was not well and was taken back
+  8    it could not be taken back: a person is needed
+  130  interrupted; resumable";
+
+/// An error on its way to the person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Excerpts of files with the mistakes in them, printed as they are before the message; mostly empty.
+    pub excerpts: String,
+    /// What happened, to what.
+    pub message: String,
+    /// Why, outermost first.
+    pub causes: Vec<String>,
+    /// What to do.
+    pub hints: Vec<String>,
+    /// How the program ends.
+    pub code: ExitCode,
+}
+
+impl Failure {
+    /// A failure with a message alone.
+    pub fn new(code: ExitCode, message: impl Into<String>) -> Self {
+        Self {
+            excerpts: String::new(),
+            message: message.into(),
+            causes: Vec::new(),
+            hints: Vec::new(),
+            code,
+        }
+    }
+
+    /// Adds a hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// A failure of what nobody expected to fail.
+    pub fn unexpected(message: impl Into<String>, error: &dyn std::error::Error) -> Self {
+        Self {
+            causes: causes(error),
+            ..Self::new(ExitCode::Unexpected, message)
+        }
+    }
+}
+
+impl From<Diagnostics> for Failure {
+    fn from(mistakes: Diagnostics) -> Self {
+        let count = match mistakes.0.len() {
+            1 => "there is a mistake".to_owned(),
+            several => format!("there are {several} mistakes"),
+        };
+        Self {
+            excerpts: mistakes.to_string(),
+            ..Self::new(
+                ExitCode::Invalid,
+                format!("{count} in settings or recipes; nothing was touched"),
+            )
+        }
+    }
+}
+
+fn causes(error: &dyn std::error::Error) -> Vec<String> {
+    let mut list = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        list.push(inner.to_string());
+        cause = inner.source();
+    }
+    list
+}
+
+impl From<SettingsError> for Failure {
+    fn from(error: SettingsError) -> Self {
+        match error {
+            SettingsError::Absent(path) => Self::new(
+                ExitCode::Invalid,
+                format!("there is no settings file {}", path.display()),
+            )
+            .hint("write one with `goldseed init`, or name another with --file"),
+            SettingsError::Invalid(mistakes) => mistakes.into(),
+            other @ SettingsError::Unreadable(_) => Self {
+                causes: causes(&other).split_off(1),
+                ..Self::new(ExitCode::Invalid, other.to_string())
+            },
+        }
+    }
+}
+
+impl From<PlanError> for Failure {
+    fn from(error: PlanError) -> Self {
+        match error {
+            PlanError::UnknownPipeline { ref there_are, .. } => {
+                let hint = if there_are.is_empty() {
+                    "it has no pipeline at all: add one below `pipelines:`".to_owned()
+                } else {
+                    format!("it has: {}", there_are.join(", "))
+                };
+                Self::new(ExitCode::Invalid, error.to_string()).hint(hint)
+            }
+            PlanError::Invalid(mistakes) => mistakes.into(),
+            PlanError::Migrate { .. } => Self::new(ExitCode::Invalid, error.to_string())
+                .hint("do the migration by hand before the promotion, and take the step out"),
+            other @ PlanError::Unreadable(_) => Self {
+                causes: causes(&other).split_off(1),
+                ..Self::new(ExitCode::Invalid, other.to_string())
+            },
+        }
+    }
+}
+
+impl From<CloudError> for Failure {
+    fn from(error: CloudError) -> Self {
+        let failure = Self::new(ExitCode::Aws, error.to_string());
+        match error.kind {
+            ErrorKind::NoCredentials => Self { code: ExitCode::Refused, ..failure }
+                .hint("log in (`aws sso login`, AWS_PROFILE, AWS_ACCESS_KEY_ID), then try again"),
+            ErrorKind::Refused if error.operation == "connect" => Self {
+                code: ExitCode::Refused,
+                ..failure
+            },
+            ErrorKind::Denied
+                if matches!(
+                    error.code.as_deref(),
+                    Some("InvalidClientTokenId" | "UnrecognizedClientException" | "SignatureDoesNotMatch")
+                ) =>
+            {
+                failure.hint("the access key is wrong or deactivated, or this machine's clock is off")
+            }
+            ErrorKind::Expired => failure.hint("log in again; the credentials have expired"),
+            ErrorKind::Denied => failure.hint(format!(
+                "the caller's role needs the permission for {}; see the README, \"What the tool may do\"",
+                error.operation
+            )),
+            ErrorKind::Quota => failure.hint("raise the quota or free something, then go on"),
+            ErrorKind::Unreachable => {
+                failure.hint("check the network, AWS_ENDPOINT_URL and the region, then go on")
+            }
+            ErrorKind::HeldBack => failure.hint("nothing was sent; look who holds the environment now"),
+            _ => failure,
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Cloud(error) => error.into(),
+            StoreError::TakenOver { .. } => Self::new(ExitCode::Refused, error.to_string())
+                .hint("leave it to the other process; its output tells how it goes"),
+            StoreError::Unknown { ref pipeline, .. } => {
+                let hint = format!("`goldseed status {pipeline}` lists the runs there are");
+                Self::new(ExitCode::Invalid, error.to_string()).hint(hint)
+            }
+            other => Self::new(ExitCode::Unexpected, other.to_string())
+                .hint("go on with the version of the tool that started the run"),
+        }
+    }
+}
+
+impl From<PipelineError> for Failure {
+    fn from(error: PipelineError) -> Self {
+        match error {
+            PipelineError::Refused(list) => {
+                let mut failure = Self::new(
+                    ExitCode::Refused,
+                    "refused; the environment was not touched",
+                );
+                for refusal in list {
+                    failure.causes.push(refusal.reason);
+                    failure.hints.push(refusal.way_out);
+                }
+                failure
+            }
+            PipelineError::Cloud(error)
+            | PipelineError::Wait(WaitError::Cloud(error))
+            | PipelineError::Node(NodeError::Cloud(error))
+            | PipelineError::Lease(LeaseError::Cloud(error))
+            | PipelineError::Ledger(LedgerError::Cloud(error)) => error.into(),
+            PipelineError::Store(error) => error.into(),
+            PipelineError::Lease(LeaseError::Held(_)) => {
+                Self::new(ExitCode::Refused, error.to_string()).hint(
+                    "wait until that run has ended; a lease that nobody renews ends by itself",
+                )
+            }
+            PipelineError::Recipe(_) => Self::new(ExitCode::Recipe, error.to_string()),
+            PipelineError::RolledBack { .. } => Self::new(ExitCode::RolledBack, error.to_string())
+                .hint("Beanstalk's events above say what was not well; the image is kept, in quarantine"),
+            PipelineError::Ledger(LedgerError::OtherEnvironment { ref pipeline, .. }) => {
+                let hint = format!(
+                    "give the pipeline another name, or delete the parameter /goldseed/{pipeline}/image to begin anew"
+                );
+                Self::new(ExitCode::Refused, error.to_string()).hint(hint)
+            }
+            PipelineError::RollbackFailed { .. } => {
+                Self::new(ExitCode::RollbackFailed, error.to_string())
+                    .hint("look at the environment's events and health in the console now")
+            }
+            other => {
+                let list = causes(&other);
+                Self {
+                    causes: list[1..].to_vec(),
+                    ..Self::new(ExitCode::Aws, list[0].clone())
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_of_exit_codes_names_every_code() {
+        use ExitCode::{
+            Aws, Done, Interrupted, Invalid, Recipe, Refused, RollbackFailed, RolledBack,
+            Unexpected, Usage,
+        };
+        let all = [
+            Done,
+            Unexpected,
+            Usage,
+            Invalid,
+            Refused,
+            Aws,
+            Recipe,
+            RolledBack,
+            RollbackFailed,
+            Interrupted,
+        ];
+        let listed: Vec<u8> = EXIT_CODES
+            .lines()
+            .skip(1)
+            .map(|line| line.split_whitespace().next().unwrap().parse().unwrap())
+            .collect();
+        assert_eq!(listed, all.map(|code| code as u8));
+    }
+}
