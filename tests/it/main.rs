@@ -1,1 +1,21 @@
 //! The one integration binary: a second one would link the SDK again.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on ends here, with the line"
+)]
+
+mod command_line;
+mod conformance;
+mod display;
+mod generalise;
+mod interrupt;
+mod layers;
+mod library;
+mod pipeline;
+mod recipes;
+mod refusals;
+mod sandbox;
+mod settings;
+mod shop;
+mod world;

@@ -1,0 +1,372 @@
+//! The command line: what it says of itself, and the verbs that need no AWS.
+
+use super::world::{Output, World};
+use std::fmt::Write as _;
+use std::io::Read as _;
+
+/// Every verb, as it is asked for its help.
+const VERBS: [&str; 14] = [
+    "init",
+    "check",
+    "build",
+    "promote",
+    "rebuild",
+    "rollback",
+    "resume",
+    "history",
+    "status",
+    "schedule",
+    "bridge",
+    "sandbox",
+    "completions",
+    "manual",
+];
+
+fn listed(outputs: &[(&str, Output)]) -> String {
+    let mut text = String::new();
+    for (name, output) in outputs {
+        write!(text, "##### {name}\n{}\n\n", output.plain()).unwrap();
+    }
+    text
+}
+
+/// The codes of a table such as `--help` has it, with what each means.
+fn codes(text: &str) -> Vec<(String, String)> {
+    text.lines()
+        .skip_while(|line| !line.starts_with("Exit codes:"))
+        .skip(1)
+        .filter_map(|line| line.trim().split_once(' '))
+        .map(|(code, meaning)| (code.to_owned(), meaning.trim().to_owned()))
+        .collect()
+}
+
+#[test]
+fn help_is_as_people_read_it() {
+    let world = World::empty();
+    let help = world.succeed(["--help"]);
+    for verb in VERBS {
+        assert!(
+            help.stdout.contains(&format!("\n  {verb} ")),
+            "{verb} is not in the help"
+        );
+    }
+    let all = codes(&help.stdout);
+    assert_eq!(all.len(), 10);
+    assert_eq!(codes(goldseed::failure::EXIT_CODES), all);
+    insta::assert_snapshot!("help", help.plain());
+    let verbs: Vec<(&str, Output)> = VERBS
+        .iter()
+        .map(|verb| (*verb, world.succeed([*verb, "--help"])))
+        .collect();
+    insta::assert_snapshot!("help_of_every_verb", listed(&verbs));
+    insta::assert_snapshot!(
+        "help_of_sandbox_serve",
+        world.succeed(["sandbox", "serve", "--help"]).plain()
+    );
+}
+
+#[test]
+fn what_cannot_be_understood_ends_with_2() {
+    let world = World::empty();
+    insta::assert_snapshot!(listed(&[
+        ("nothing", world.run([])),
+        ("a verb that is none", world.run(["rebuilt", "shop"])),
+        ("no pipeline", world.run(["rebuild"])),
+        (
+            "a flag that is none",
+            world.run(["status", "shop", "--jason"])
+        ),
+        (
+            "a pace that is none",
+            world
+                .goldseed(["status", "shop"])
+                .env("GOLDSEED_PACE", "fast")
+                .run()
+        ),
+    ]));
+    for arguments in [["rebuilt", "shop"], ["status", "--jason"]] {
+        assert_eq!(world.run(arguments).code, Some(2));
+    }
+}
+
+#[test]
+fn the_version_is_that_of_the_package() {
+    let output = World::empty().succeed(["--version"]);
+    assert_eq!(
+        output.stdout,
+        format!("goldseed {}\n", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+#[test]
+fn init_writes_a_file_once_and_check_points_at_what_is_to_be_filled_in() {
+    let world = World::empty();
+    fs_err::remove_file(world.project().join("goldseed.yaml")).unwrap();
+    let absent = world.run(["check"]);
+    let written = world.succeed(["init", "--pipeline", "blog", "--environment", "blog-prod"]);
+    let text = fs_err::read_to_string(world.project().join("goldseed.yaml")).unwrap();
+    assert!(
+        text.contains("  blog:\n") && text.contains("environment: blog-prod"),
+        "{text}"
+    );
+    let checked = world.run(["check"]);
+    assert_eq!(checked.code, Some(3));
+    let again = world.run(["init"]);
+    assert_eq!(
+        fs_err::read_to_string(world.project().join("goldseed.yaml")).unwrap(),
+        text
+    );
+    insta::assert_snapshot!(listed(&[
+        ("check without a file", absent),
+        ("init", written),
+        ("check", checked),
+        ("init again", again),
+    ]));
+}
+
+#[test]
+fn check_tells_every_mistake_of_settings_and_recipes_at_once() {
+    let world = World::empty();
+    insta::assert_snapshot!("check", world.succeed(["check"]).plain());
+
+    world.write(
+        "goldseed.yaml",
+        "goldseed: 1\npipelines:\n  shop:\n    environment: shop-prod\n    sources: instance\n    recipes: [greeting]\n    \
+         watch: {soak: 5 minutes}\n  blog:\n    environment: b\n    recipes: []\n",
+    );
+    let settings = world.run(["check"]);
+
+    world.write(
+        "goldseed.yaml",
+        "goldseed: 1\npipelines:\n  shop:\n    environment: shop-prod\n    recipes:\n      - greting: {text: Hello}\n      \
+         - greeting: {txt: 5}\n      - greeting: {text: [a]}\n      - broken\n  blog:\n    environment: blog-prod\n    \
+         recipes: [broken]\n",
+    );
+    world.write(
+        "recipes/broken.yaml",
+        "recipe: 1\nname: broken\nsteps:\n  - file: {pth: /etc/motd, content: \"${{ who }}\"}\n  - pakage: nginx\n",
+    );
+    let recipes = world.run(["check"]);
+    world.write("recipes/broken.yaml", "recipe: [\n");
+    let not_yaml = world.run(["check", "shop"]);
+    for output in [&settings, &recipes, &not_yaml] {
+        assert_eq!(output.code, Some(3), "{output}");
+    }
+    insta::assert_snapshot!(listed(&[
+        ("settings", settings),
+        ("recipes", recipes),
+        ("not YAML", not_yaml),
+    ]));
+    assert_eq!(world.sandbox.requests().len(), 0, "a check has asked AWS");
+}
+
+#[test]
+fn what_is_wrong_in_files_stops_every_verb_before_aws_is_asked() {
+    let world = World::new();
+    let before = world.sandbox.requests().len();
+    let mut outputs = vec![("unknown pipeline", world.run(["rebuild", "shopp"]))];
+    outputs.push((
+        "another file",
+        world.run(["status", "shop", "--file", "other.yaml"]),
+    ));
+    outputs.push((
+        "a folder",
+        world.run(["status", "shop", "--file", "recipes"]),
+    ));
+    world.edit("recipes:\n", "recipies:\n");
+    for arguments in [
+        ["build", "shop"],
+        ["promote", "shop"],
+        ["rollback", "shop"],
+        ["history", "shop"],
+    ] {
+        assert_eq!(world.run(arguments).code, Some(3), "{arguments:?}");
+    }
+    outputs.push(("a misspelt key", world.run(["rebuild", "shop"])));
+    for (name, output) in &outputs {
+        assert_eq!(output.code, Some(3), "{name}: {output}");
+    }
+    assert_eq!(world.sandbox.requests().len(), before);
+    insta::assert_snapshot!(listed(&outputs));
+}
+
+#[test]
+fn completions_and_the_manual_name_the_verbs() {
+    let world = World::empty();
+    for shell in ["bash", "zsh", "fish"] {
+        let output = world.succeed(["completions", shell]);
+        assert!(
+            VERBS.iter().all(|verb| output.stdout.contains(verb)),
+            "{shell}"
+        );
+    }
+    let manual = world.succeed(["manual"]).stdout;
+    assert!(
+        manual.starts_with(".ie") || manual.contains(".TH goldseed"),
+        "{manual}"
+    );
+    assert!(VERBS.iter().all(|verb| manual.contains(verb)));
+}
+
+#[test]
+fn schedule_prints_a_timer_and_a_service_that_systemd_takes() {
+    let world = World::empty();
+    let output = world.succeed([
+        "schedule",
+        "shop",
+        "--at",
+        "03:00",
+        "--timezone",
+        "Europe/Berlin",
+    ]);
+    insta::assert_snapshot!("schedule", output.plain());
+    insta::assert_snapshot!(
+        "schedule_refused",
+        listed(&[
+            (
+                "no time of day",
+                world.run(["schedule", "shop", "--at", "25:00"])
+            ),
+            (
+                "no time zone",
+                world.run([
+                    "schedule",
+                    "shop",
+                    "--at",
+                    "3:00",
+                    "--timezone",
+                    "Europe/Bonn"
+                ])
+            ),
+            (
+                "no pipeline",
+                world.run(["schedule", "blog", "--at", "03:00"])
+            ),
+        ])
+    );
+    // Where systemd is installed it judges the units itself.
+    for (unit, text) in units(&output.stdout) {
+        fs_err::write(world.project().join(&unit), text).unwrap();
+    }
+    let verify = std::process::Command::new("systemd-analyze")
+        .args([
+            "verify",
+            "--man=no",
+            "./goldseed-shop.service",
+            "./goldseed-shop.timer",
+        ])
+        .current_dir(world.project())
+        .output();
+    if let Ok(verify) = verify {
+        let said = String::from_utf8_lossy(&verify.stderr).into_owned();
+        let ours: Vec<&str> = said
+            .lines()
+            .filter(|line| line.contains("goldseed-shop"))
+            .collect();
+        assert!(ours.is_empty(), "{said}");
+    }
+}
+
+/// The units of an output, by the file names in its comments.
+fn units(text: &str) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for line in text.lines() {
+        if let Some(path) = line.strip_prefix("# /etc/systemd/system/") {
+            found.push((path.to_owned(), String::new()));
+        } else if let Some((_, text)) = found.last_mut() {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    assert_eq!(found.len(), 2, "{text}");
+    found
+}
+
+#[test]
+fn json_is_one_event_a_line_with_a_version_in_the_first() {
+    let world = World::new();
+    let output = world.succeed(["rebuild", "shop", "--json"]);
+    let events: Vec<serde_json::Value> = output
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        events[0]["goldseed"],
+        goldseed::display::FORMAT,
+        "{}",
+        events[0]
+    );
+    let kinds: Vec<&str> = events[1..]
+        .iter()
+        .map(|event| event["event"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        (kinds.first(), kinds.last()),
+        (Some(&"run_started"), Some(&"run_finished"))
+    );
+    for step in events
+        .iter()
+        .filter(|event| event["event"] == "step_finished")
+    {
+        assert_eq!(step["replayed"], false, "{step}");
+    }
+    assert_eq!(events.last().unwrap()["success"], true);
+    assert!(
+        output.stderr.contains("done: shop-prod runs"),
+        "people get the summary: {output}"
+    );
+
+    // A refusal ends with the same event; the error goes to people.
+    let refused = world.run(["rebuild", "shop", "--json", "--region", "us-east-1"]);
+    assert_eq!(refused.code, Some(4));
+    assert!(
+        refused
+            .stdout
+            .lines()
+            .all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok())
+    );
+    assert!(refused.stderr.contains("us-east-1"), "{refused}");
+}
+
+#[test]
+fn a_reader_that_went_away_does_not_stop_a_run() {
+    let world = World::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = world
+        .goldseed(["rebuild", "shop", "--json"])
+        .stdout(writer)
+        .run();
+    assert_eq!(output.code, Some(0), "{}", output.stderr);
+    assert_eq!(
+        world.base_image().as_ref(),
+        Some(&world.images("golden")[0].id)
+    );
+
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = world.goldseed(["status", "shop"]).stdout(writer).run();
+    assert_eq!((output.code, output.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn the_bridge_is_a_bundle_with_its_hook() {
+    let world = World::empty();
+    insta::assert_snapshot!(world.succeed(["bridge", "--output", "shop.zip"]));
+    let file = fs_err::File::open(world.project().join("shop.zip")).unwrap();
+    let mut zip = zip::ZipArchive::new(file).unwrap();
+    let names: Vec<String> = zip.file_names().map(ToOwned::to_owned).collect();
+    let mut hook = String::new();
+    zip.by_name(".platform/hooks/predeploy/10-goldseed.sh")
+        .unwrap()
+        .read_to_string(&mut hook)
+        .unwrap();
+    assert!(hook.starts_with("#!/bin/"), "{names:?}");
+    let nowhere = world.run(["bridge", "--output", "no/such/folder/shop.zip"]);
+    assert_eq!(nowhere.code, Some(1), "{nowhere}");
+    assert!(
+        nowhere.stderr.contains("no/such/folder/shop.zip"),
+        "{nowhere}"
+    );
+}

@@ -1,0 +1,316 @@
+//! What happens when something happens in between: signals, a process that dies, answers and requests that are lost.
+//! Whatever it was, the world is afterwards as if nothing had been, once the run has gone on.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use goldseed::sandbox::{Fate, Hook, Request};
+
+use super::world::{Image, Output, World, changes, every_first, mutates, send_signal};
+
+/// What becomes of a request.
+type Fault = fn(&Request) -> Fate;
+
+/// The world is as one undisturbed rebuild leaves it, and nothing was made twice.
+fn assert_converged(world: &World, what: &str) {
+    let golden: Vec<_> = world
+        .images("golden")
+        .into_iter()
+        .filter(Image::is_usable)
+        .collect();
+    assert_eq!(golden.len(), 1, "{what}: golden images");
+    assert_eq!(golden[0].tags["goldseed:proved"], "boot", "{what}");
+    assert_eq!(
+        world.images("golden").len(),
+        1,
+        "{what}: golden images that are gone"
+    );
+    let raw = world.images("raw");
+    assert_eq!(raw.len(), 1, "{what}: raw images");
+    assert!(!raw[0].is_usable(), "{what}: the raw image is left over");
+    assert_eq!(world.launches(), 2, "{what}: machines launched");
+    assert!(
+        world.machines().is_empty(),
+        "{what}: {:?} are left over",
+        world.machines()
+    );
+    assert_eq!(world.base_image().as_ref(), Some(&golden[0].id), "{what}");
+    assert_eq!(world.member_images(), [golden[0].id.as_str(); 2], "{what}");
+    let parameters = world.parameters();
+    let ledger = &parameters["/goldseed/shop/image"];
+    assert!(
+        ledger.iter().all(|value| *value == golden[0].id),
+        "{what}: {ledger:?}"
+    );
+    let runs = parameters
+        .keys()
+        .filter(|name| name.contains("/runs/") && name.ends_with("/1"));
+    assert_eq!(runs.count(), 1, "{what}: runs");
+    let history = world.succeed(["history", "shop"]);
+    assert_eq!(
+        history.stdout.matches("promotion").count(),
+        1,
+        "{what}: {history}"
+    );
+}
+
+/// Runs a rebuild, signals it when `at` comes true, and loses that request or its answer.
+fn disturbed(
+    world: &World,
+    signal: &'static str,
+    lost: Fate,
+    at: impl Fn(&Request) -> bool + Send + Sync + 'static,
+) -> Output {
+    let pid: Arc<OnceLock<u32>> = Arc::default();
+    world.signal_at(&pid, signal, lost, at);
+    let output = world.goldseed(["rebuild", "shop"]).run_as(&pid);
+    world.sandbox.set_hook(None);
+    output
+}
+
+#[test]
+fn an_interrupt_says_what_exists_and_how_to_go_on() {
+    for (name, signal, at) in [
+        ("in_the_launch", "INT", "RunInstances"),
+        ("in_the_swap", "TERM", "UpdateEnvironment"),
+        ("in_the_image", "TERM", "CreateImage"),
+    ] {
+        let world = World::new();
+        let output = disturbed(&world, signal, Fate::LoseAnswer, move |request| {
+            request.operation == at && !is_raw(request)
+        });
+        assert_eq!(output.code, Some(130), "{output}");
+        insta::assert_snapshot!(name, output);
+        world.succeed(["resume", &output.run_id()]);
+        assert_converged(&world, name);
+    }
+}
+
+/// Tells whether a request is for the raw image.
+fn is_raw(request: &Request) -> bool {
+    request
+        .parameter("Name")
+        .is_some_and(|name| name.contains("-raw-"))
+}
+
+#[test]
+fn an_interrupt_in_the_watch_says_that_nobody_watches() {
+    let world = World::new();
+    let watching = std::sync::Mutex::new(false);
+    let output = disturbed(&world, "INT", Fate::LoseAnswer, move |request| {
+        let mut watching = watching.lock().unwrap();
+        *watching |= request.operation == "UpdateEnvironment";
+        *watching && request.operation == "DescribeEvents"
+    });
+    assert_eq!(output.code, Some(130), "{output}");
+    assert!(output.stderr.contains("nobody is watching it"), "{output}");
+    // The lease is the dead process's; the same run takes it over at once.
+    world.succeed(["resume", &output.run_id()]);
+    assert_converged(&world, "watch");
+    assert_eq!(world.count("UpdateEnvironment"), 1);
+}
+
+#[test]
+fn an_interrupt_stops_the_recipes_on_the_seed() {
+    let world = World::new();
+    let output = disturbed(&world, "INT", Fate::LoseAnswer, |request| {
+        request.operation == "SendCommand" && starts_recipes(request)
+    });
+    assert_eq!(output.code, Some(130), "{output}");
+    let requests = world.sandbox.requests();
+    let stops = |one: &goldseed::sandbox::RequestSeen| {
+        one.operation == "SendCommand" && one.parameters.to_string().contains("# goldseed stop ")
+    };
+    assert!(
+        requests.iter().any(stops),
+        "the recipes were left to themselves: {output}"
+    );
+    world.succeed(["resume", &output.run_id()]);
+    assert_converged(&world, "recipes");
+}
+
+/// Tells whether a command starts the recipes.
+fn starts_recipes(request: &Request) -> bool {
+    let script = request.parameters["Parameters"]["commands"].to_string();
+    script.contains("# goldseed start ") && script.contains("-apply-a1")
+}
+
+#[test]
+fn a_second_interrupt_leaves_at_once() {
+    let world = World::new();
+    let pid: Arc<OnceLock<u32>> = Arc::default();
+    let process = Arc::clone(&pid);
+    let interrupted = std::sync::Mutex::new(0);
+    world.sandbox.set_hook(Some(Hook::new(move |request| {
+        let mut interrupted = interrupted.lock().unwrap();
+        match (*interrupted, request.operation.as_str()) {
+            (0, "RunInstances") => {
+                *interrupted = 1;
+                send_signal(*process.wait(), "INT");
+                Fate::LoseRequest
+            }
+            // What exists is looked up after the first interrupt. No answer comes for a minute.
+            (1, "DescribeInstances") => {
+                *interrupted = 2;
+                send_signal(*process.wait(), "INT");
+                Fate::Stall(Duration::from_mins(1))
+            }
+            (0, _) => Fate::Serve,
+            _ => Fate::LoseRequest,
+        }
+    })));
+    let output = world.goldseed(["rebuild", "shop"]).run_as(&pid);
+    assert_eq!(output.code, Some(130), "{output}");
+    assert!(output.stderr.contains("interrupted again"), "{output}");
+    assert!(
+        output
+            .stderr
+            .contains(&format!("goldseed resume {}", output.run_id())),
+        "{output}"
+    );
+}
+
+#[test]
+fn a_process_that_dies_at_any_change_leaves_a_run_that_goes_on() {
+    // The changes of an undisturbed rebuild, as they come. Of the many commands and pages of the record some are
+    // enough; the first page is left out, as before it there is no run.
+    let undisturbed = World::new();
+    let before = undisturbed.sandbox.requests().len();
+    undisturbed.succeed(["rebuild", "shop"]);
+    let mut counts = std::collections::BTreeMap::new();
+    let mut points = Vec::new();
+    for request in undisturbed
+        .sandbox
+        .requests()
+        .split_off(before)
+        .iter()
+        .filter(|one| mutates(one))
+    {
+        let count = counts.entry(request.operation.clone()).or_insert(0);
+        *count += 1;
+        let wanted = match request.operation.as_str() {
+            "SendCommand" => *count % 7 == 2,
+            "PutParameter" => *count % 9 == 2,
+            _ => true,
+        };
+        if wanted {
+            points.push((request.operation.clone(), *count));
+        }
+    }
+    assert!(points.len() > 12, "{points:?}");
+    for (number, (operation, count)) in points.into_iter().enumerate() {
+        // Whether the request or its answer is lost takes turns.
+        let lost = if number % 2 == 0 {
+            Fate::LoseAnswer
+        } else {
+            Fate::LoseRequest
+        };
+        let what = format!("{operation} number {count}, {lost:?}");
+        let world = World::new();
+        let seen = std::sync::Mutex::new(0);
+        let output = disturbed(&world, "KILL", lost, move |request| {
+            if request.operation != operation || request.parameters["DryRun"] == "true" {
+                return false;
+            }
+            let mut seen = seen.lock().unwrap();
+            *seen += 1;
+            *seen >= count
+        });
+        assert_eq!(output.code, None, "{what}: {output}");
+        world.succeed(["resume", &output.run_id()]);
+        assert_converged(&world, &what);
+    }
+}
+
+#[test]
+fn every_change_survives_a_throttle_a_lost_request_and_a_lost_answer() {
+    let fates: [(&str, Fault); 4] = [
+        ("throttled", |request| Fate::throttled(request.service)),
+        ("the request is lost", |_| Fate::LoseRequest),
+        ("the answer is lost", |_| Fate::LoseAnswer),
+        ("the answer is a proxy's", |_| Fate::Garble(502)),
+    ];
+    for (what, fate) in fates {
+        let world = World::new();
+        world.sandbox.set_hook(Some(every_first(
+            |request| changes(&request.operation),
+            fate,
+        )));
+        world.succeed(["rebuild", "shop"]);
+        world.sandbox.set_hook(None);
+        assert_converged(&world, what);
+    }
+}
+
+#[test]
+fn a_second_entry_of_the_ledger_survives_a_lost_answer() {
+    let world = World::new();
+    world.succeed(["rebuild", "shop"]);
+    world.edit("text: Hello", "text: Good evening");
+    world.sandbox.set_hook(Some(every_first(
+        |request| request.operation == "PutParameter",
+        |_| Fate::LoseAnswer,
+    )));
+    world.succeed(["rebuild", "shop"]);
+    world.sandbox.set_hook(None);
+    let history = world.succeed(["history", "shop"]);
+    assert_eq!(history.stdout.matches("promotion").count(), 2, "{history}");
+    world.succeed(["rollback", "shop"]);
+    assert_eq!(
+        world.base_image().as_ref(),
+        Some(&world.images("golden")[0].id)
+    );
+}
+
+#[test]
+fn every_look_survives_a_throttle_and_a_lost_request() {
+    let fates: [(&str, Fault); 2] = [
+        ("throttled", |request| Fate::throttled(request.service)),
+        ("the request is lost", |_| Fate::LoseRequest),
+    ];
+    for (what, fate) in fates {
+        let world = World::new();
+        world.sandbox.set_hook(Some(every_first(
+            |request| !changes(&request.operation),
+            fate,
+        )));
+        world.succeed(["rebuild", "shop"]);
+        world.sandbox.set_hook(None);
+        assert_converged(&world, what);
+    }
+}
+
+#[test]
+fn a_process_that_slept_while_another_took_its_run_over_stops() {
+    let world = World::new();
+    let pid: Arc<OnceLock<u32>> = Arc::default();
+    let process = Arc::clone(&pid);
+    let slept = std::sync::Mutex::new(false);
+    let (sleeps, asleep) = std::sync::mpsc::channel();
+    world.sandbox.set_hook(Some(Hook::new(move |request| {
+        // The page of the record that says that the golden image is there.
+        let page = request.operation == "PutParameter"
+            && request.parameters["Value"]
+                .as_str()
+                .is_some_and(|text| text.contains("image/golden"));
+        if !page || std::mem::replace(&mut *slept.lock().unwrap(), true) {
+            return Fate::Serve;
+        }
+        send_signal(*process.wait(), "STOP");
+        sleeps.send(()).unwrap();
+        Fate::LoseRequest
+    })));
+    let slow = std::thread::scope(|scope| {
+        let slow = scope.spawn(|| world.goldseed(["rebuild", "shop"]).run_as(&pid));
+        asleep.recv().unwrap();
+        let runs = world.parameters();
+        let page = runs.keys().find(|name| name.contains("/runs/")).unwrap();
+        let run = page.rsplit('/').nth(1).unwrap();
+        world.succeed(["resume", run]);
+        send_signal(*pid.wait(), "CONT");
+        slow.join().unwrap()
+    });
+    assert_eq!(slow.code, Some(4), "{slow}");
+    assert!(slow.stderr.contains("is driven by ada@"), "{slow}");
+    assert_converged(&world, "two drivers");
+}

@@ -1,0 +1,347 @@
+//! Recipes from their files to scripts that really run: every rule's message, every shell.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use goldseed::document::{Document, Source};
+use goldseed::recipe::{
+    Bound, Library, Line, LoadError, Purpose, Reader, Script, StepResult, compile,
+};
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/recipes")
+        .join(name)
+}
+
+fn recipes_in(name: &str) -> Vec<PathBuf> {
+    let entries = fs_err::read_dir(folder(name)).unwrap();
+    let mut paths: Vec<PathBuf> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .collect();
+    paths.sort();
+    paths
+}
+
+mod scripts;
+mod secrets;
+
+/// Binds a valid recipe to values as settings would give them.
+fn bound(name: &str, values: &str) -> Result<Bound, String> {
+    let recipe = Library::load_file(&folder("valid").join(format!("{name}.yaml"))).unwrap();
+    let settings = Document::parse(Path::new("goldseed.yaml"), values.to_owned()).unwrap();
+    let at = 0..settings.source.text().find(['\n', ':']).unwrap_or(0);
+    recipe
+        .bind(&settings.source, at, settings.root.get(name))
+        .map_err(|mistakes| mistakes.to_string())
+}
+
+const SITE: &str =
+    "site:\n  domain: shop.example.com\n  efs: fs-0123456789abcdef0\n  db: ssm:/shop/db-password\n";
+
+#[test]
+fn every_invalid_recipe_says_what_is_wrong_and_where() {
+    let paths = recipes_in("invalid");
+    assert!(paths.len() >= 25, "only {} invalid recipes", paths.len());
+    let mut messages = String::new();
+    for path in paths {
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let Err(LoadError::Invalid(mistakes)) = Library::load_file(&path) else {
+            panic!("{name} was taken for a good recipe");
+        };
+        let message = mistakes
+            .to_string()
+            .replace(&folder("invalid/").display().to_string(), "");
+        messages += "\n";
+        messages += &message;
+        messages += "\n";
+    }
+    insta::assert_snapshot!(messages);
+}
+
+#[test]
+fn every_recipe_of_the_library_and_of_the_tests_is_valid() {
+    let library = Library::new(None);
+    assert!(!library.names().is_empty());
+    for name in library.names() {
+        library
+            .load(&name)
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    for path in recipes_in("valid") {
+        Library::load_file(&path).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+#[test]
+fn the_recipe_of_the_manual_is_one_and_its_tables_name_every_type() {
+    let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/recipes.md");
+    let manual = fs_err::read_to_string(manual).unwrap();
+    let example = manual
+        .split("```yaml\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("my-site.yaml");
+    fs_err::write(&path, example).unwrap();
+    Library::load_file(&path).unwrap_or_else(|error| panic!("{error}"));
+    fs_err::write(&path, "recipe: 1\nname: my-site\nsteps:\n  - name: none\n").unwrap();
+    let message = Library::load_file(&path).unwrap_err().to_string();
+    let kinds = message
+        .split("one of the keys: ")
+        .nth(1)
+        .unwrap()
+        .lines()
+        .next()
+        .unwrap();
+    for kind in kinds.split(", ") {
+        assert!(manual.contains(&format!("| `{kind}` |")), "{kind}");
+    }
+}
+
+#[test]
+fn a_projects_recipes_come_first_and_unknown_ones_get_a_suggestion() {
+    let project = tempfile::tempdir().unwrap();
+    let path = project.path().join("recipes/hello/recipe.yaml");
+    fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+    fs_err::write(&path, "recipe: 1\nname: hello\nsummary: mine\nsteps: []\n").unwrap();
+    let library = Library::new(Some(project.path().to_owned()));
+    assert_eq!(library.load("hello").unwrap().summary(), "mine");
+    assert_eq!(
+        library
+            .names()
+            .iter()
+            .filter(|name| *name == "hello")
+            .count(),
+        1
+    );
+    let Err(LoadError::Unknown { suggestion, .. }) = library.load("helo") else {
+        panic!("helo is known")
+    };
+    assert_eq!(suggestion.as_deref(), Some("hello"));
+    assert!(matches!(
+        library.load("../hello"),
+        Err(LoadError::Unknown { .. })
+    ));
+}
+
+#[test]
+fn values_are_checked_in_the_settings_file_all_at_once() {
+    let values = "site:\n  domian: x\n  workers: 1000\n  php_memory: 1T\n  efs: fs-xyz\n  tls: yes\n  modules: gd\n  db: hunter2\n";
+    insta::assert_snapshot!(bound("site", values).unwrap_err());
+}
+
+#[test]
+fn the_value_of_a_secret_is_never_shown_with_another_mistake() {
+    for values in [
+        "site: {domain: \"bad!\", db: hunter2}\n",
+        "site:\n  domain: x.example\n  bd: hunter2\n",
+        "site: {domian: x.example, passwd: [hunter2, {a: hunter2}]}\n",
+        "site:\n  domain: x.example\n  db: |\n    hunter2\n    hunter2\n",
+    ] {
+        let message = bound("site", values).unwrap_err();
+        assert!(!message.contains("hunter2"), "{message}");
+    }
+}
+
+#[test]
+fn a_value_that_makes_no_sense_in_a_step_is_shown_in_the_recipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.yaml");
+    let text = "recipe: 1\nname: a\nparams: {owner: {type: string}}\nsteps:\n  - directory: {path: /srv/a, owner: \"${{ owner }}\"}\n";
+    fs_err::write(&path, text).unwrap();
+    let recipe = Library::load_file(&path).unwrap();
+    let settings =
+        Document::parse(Path::new("goldseed.yaml"), "owner: -R root\n".to_owned()).unwrap();
+    let bound = recipe
+        .bind(&settings.source, 0..0, Some(&settings.root))
+        .unwrap();
+    let message = compile(&[bound], Purpose::Apply).unwrap_err().to_string();
+    insta::assert_snapshot!(message.replace(&folder.path().display().to_string(), ""));
+}
+
+#[test]
+fn a_script_depends_on_its_input_alone_and_knows_its_steps() {
+    let recipes = [bound("site", SITE).unwrap(), bound("site", SITE).unwrap()];
+    let first = compile(&recipes, Purpose::Apply).unwrap();
+    assert_eq!(first, compile(&recipes, Purpose::Apply).unwrap());
+    assert!(!first.text.contains("@NONCE@"));
+    let ids: Vec<&str> = first.steps.iter().map(|step| step.id.as_str()).collect();
+    assert!(
+        ids.contains(&"site/2.1") && ids.contains(&"site/2.2") && ids.contains(&"site~2/1"),
+        "{ids:?}"
+    );
+    let mut unique = ids.clone();
+    unique.sort_unstable();
+    unique.dedup();
+    assert_eq!(unique.len(), ids.len());
+    let install = first.step("site/8").unwrap();
+    assert_eq!(
+        (
+            install.name.as_str(),
+            install.kind.as_str(),
+            install.place.line
+        ),
+        ("install the site", "run", 33)
+    );
+    let migrate = compile(&recipes[..1], Purpose::Migrate).unwrap();
+    assert_eq!(
+        migrate
+            .steps
+            .iter()
+            .filter(|step| step.kind == "run")
+            .count(),
+        1
+    );
+    let verify = compile(&recipes[..1], Purpose::Verify).unwrap();
+    assert_eq!(
+        verify
+            .steps
+            .iter()
+            .filter(|step| step.id.contains("check"))
+            .count(),
+        5
+    );
+    let checks = goldseed::recipe::balancer_checks(&recipes[..1]).unwrap();
+    assert_eq!(checks[0].contains, ["<title>", "wp-content"]);
+    assert_eq!(checks[0].host.as_deref(), Some("shop.example.com"));
+}
+
+#[test]
+fn the_steps_of_a_script_read_like_the_recipe() {
+    let script = compile(&[bound("site", SITE).unwrap()], Purpose::Apply).unwrap();
+    let body = script.text.split("gs_all() {\n").nth(1).unwrap();
+    let lines: Vec<&str> = body
+        .lines()
+        .take_while(|line| !line.contains("gs_install_boot"))
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+/// The shells that a script must work under, those of them that are here; dash must be.
+fn shells() -> Vec<Vec<&'static str>> {
+    let there = |name: &str| {
+        Command::new("sh")
+            .args(["-c", &format!("command -v {name}")])
+            .output()
+            .unwrap()
+            .status
+            .success()
+    };
+    assert!(
+        there("dash"),
+        "this test needs dash: install the package `dash`"
+    );
+    let mut shells = vec![vec!["dash"]];
+    if there("bash") {
+        shells.push(vec!["bash", "--posix"]);
+    }
+    if there("busybox") {
+        shells.push(vec!["busybox", "ash"]);
+    }
+    shells
+}
+
+/// Runs a script in a root folder of its own; gives the exit code and what its log says.
+fn run(
+    script: &Script,
+    shell: &[&str],
+    root: &Path,
+    environment: &[(&str, &str)],
+) -> (i32, Vec<Line>, String) {
+    let path = root.join("script.sh");
+    fs_err::write(&path, &script.text).unwrap();
+    let output = Command::new(shell[0])
+        .args(&shell[1..])
+        .arg(&path)
+        .env("GOLDSEED_ROOT", root)
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap();
+    let mut reader = Reader::new(script);
+    let mut lines: Vec<Line> = output
+        .stdout
+        .chunks(7)
+        .flat_map(|bytes| reader.feed(bytes))
+        .collect();
+    lines.extend(reader.finish());
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        "",
+        "all output goes to the log"
+    );
+    (
+        output.status.code().unwrap(),
+        lines,
+        String::from_utf8_lossy(&output.stdout).into_owned(),
+    )
+}
+
+/// What became of each step.
+fn results(lines: &[Line]) -> BTreeMap<&str, StepResult> {
+    lines
+        .iter()
+        .filter_map(|line| match line {
+            Line::Step { id, result, .. } if *result != StepResult::Started => {
+                Some((id.as_str(), *result))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// A recipe written on the spot, bound to nothing.
+fn written(root: &Path, steps: &str) -> Bound {
+    let path = root.join("written.yaml");
+    let text = format!(
+        "recipe: 1\nname: written\nparams: {{secret: {{type: secret, optional: true}}}}\n{steps}"
+    );
+    fs_err::write(&path, text).unwrap();
+    let recipe = Library::load_file(&path).unwrap_or_else(|error| panic!("{error}"));
+    let settings = Document::parse(
+        Path::new("goldseed.yaml"),
+        "secret: ssm:/shop/secret\n".to_owned(),
+    )
+    .unwrap();
+    recipe
+        .bind(&settings.source, 0..0, Some(&settings.root))
+        .unwrap()
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(300))]
+    /// Recipes with a piece cut out, doubled or overwritten: a message or a script, never a panic.
+    #[test]
+    fn no_mutation_of_a_recipe_makes_the_reader_or_the_compiler_panic(
+        which in 0_usize..2, start in 0.0_f64..1.0, length in 0_usize..30, insert in "[\\-{}\\[\\]:,\"'$ a-z0-9\n]{0,12}",
+    ) {
+        let name = ["site", "scratch"][which];
+        let text = fs_err::read_to_string(folder("valid").join(format!("{name}.yaml"))).unwrap();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a place in a short text")]
+        let at = (start * text.len() as f64) as usize;
+        let at = (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap();
+        let end = (at + length).min(text.len());
+        let end = (end..=text.len()).find(|end| text.is_char_boundary(*end)).unwrap();
+        let mutated = format!("{}{insert}{}", &text[..at], &text[end..]);
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join(format!("{name}.yaml"));
+        fs_err::write(&path, mutated).unwrap();
+        match Library::load_file(&path) {
+            Err(error) => proptest::prop_assert!(!error.to_string().is_empty()),
+            Ok(recipe) => {
+                let values = "domain: a.example\ndb: ssm:/a\nroot: /srv/a\n";
+                let settings = Document::parse(Path::new("goldseed.yaml"), values.to_owned()).unwrap();
+                if let Ok(bound) = recipe.bind(&Source::new("goldseed.yaml", values), 0..0, Some(&settings.root)) {
+                    for purpose in [Purpose::Apply, Purpose::Verify, Purpose::Migrate] {
+                        drop(compile(std::slice::from_ref(&bound), purpose));
+                    }
+                }
+            }
+        }
+    }
+}
