@@ -7,6 +7,7 @@
 
 mod command_line;
 mod conformance;
+mod demo;
 mod display;
 mod generalise;
 mod interrupt;
