@@ -256,7 +256,6 @@ fn nonce() -> String {
     format!("{:08x}", fastrand::u32(..))
 }
 
-/// Waits a little for what AWS shows late, then gives the error up.
 impl From<CloudError> for StoreError {
     fn from(error: CloudError) -> Self {
         Self::Cloud(error)

@@ -15,7 +15,7 @@ use crate::id::{EnvironmentId, RunId};
 use crate::pace;
 use crate::record::{Lease, Writer};
 
-/// How long a lease lasts unless it is renewed: three times what a call can take, so that a slow network alone does
+/// How long a lease lasts unless it is renewed: four times what a call can take, so that a slow network alone does
 /// not lose it.
 const TERM: Duration = CALL_TIMEOUT.saturating_mul(4);
 
