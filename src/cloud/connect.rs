@@ -12,6 +12,7 @@ use aws_smithy_runtime_api::client::retries::classifiers::{
 use aws_smithy_types::retry::{ErrorKind as RetryKind, RetryConfig};
 use aws_smithy_types::timeout::TimeoutConfig;
 
+use super::error::with_causes;
 use super::{Cloud, CloudError, ErrorKind};
 use crate::event::Emitter;
 use crate::pace::Pace;
@@ -80,7 +81,7 @@ impl Cloud {
             .provide_credentials()
             .await
             .map_err(|error| CloudError {
-                message: format!("no AWS credentials: {}", causes(&error)),
+                message: format!("no AWS credentials: {}", with_causes(&error)),
                 ..no_credentials()
             })?;
         // The SDK's bucket of retries is shared by all calls of a service and would be empty after a throttled hour
@@ -159,16 +160,6 @@ fn unsent(kind: ErrorKind) -> CloudError {
         message: String::new(),
         request_id: None,
     }
-}
-
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }
 
 /// Retries what the SDK does not: credentials that the service calls expired (the provider is asked anew), and EC2's

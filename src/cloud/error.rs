@@ -191,22 +191,23 @@ fn kind_of_transport(text: &str) -> (ErrorKind, String) {
     (kind, text.to_owned())
 }
 
-/// Joins an error and its causes, without what the SDK says twice.
+/// The causes of an SDK error, whose own text says no more than "service error".
 fn chain_text<E: std::error::Error + 'static>(error: &SdkError<E>) -> String {
-    let mut parts: Vec<String> = Vec::new();
+    std::error::Error::source(error).map_or_else(|| error.to_string(), with_causes)
+}
+
+/// Joins an error and its causes, without what was said already.
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
-        let text = inner.to_string();
-        if !parts.iter().any(|part| part.contains(&text)) {
-            parts.push(text);
+        let said = inner.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
         }
         cause = inner.source();
     }
-    if parts.is_empty() {
-        error.to_string()
-    } else {
-        parts.join(": ")
-    }
+    text
 }
 
 #[cfg(test)]

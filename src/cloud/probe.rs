@@ -8,6 +8,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
 
 use super::Cloud;
+use super::error::with_causes;
 
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +82,7 @@ impl Cloud {
             let answer = connector
                 .call(request)
                 .await
-                .map_err(|error| chain(&error))?;
+                .map_err(|error| with_causes(&error))?;
             let status = answer.status().as_u16();
             let location = matches!(status, 301 | 302 | 303 | 307 | 308)
                 .then(|| answer.headers().get("location").map(ToOwned::to_owned));
@@ -118,26 +119,13 @@ async fn read(body: SdkBody) -> Result<String, String> {
     let mut stream = aws_smithy_types::byte_stream::ByteStream::new(body);
     let mut bytes = Vec::new();
     while let Some(chunk) = stream.next().await {
-        bytes.extend_from_slice(&chunk.map_err(|error| chain(&error))?);
+        bytes.extend_from_slice(&chunk.map_err(|error| with_causes(&error))?);
         if bytes.len() >= LONGEST_BODY {
             bytes.truncate(LONGEST_BODY);
             break;
         }
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.contains(&inner_text) {
-            text = format!("{text}: {inner_text}");
-        }
-        cause = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]

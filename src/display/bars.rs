@@ -203,7 +203,6 @@ mod tests {
         failed: install-wordpress: unpack WordPress
         failed: apply/recipes: step `unpack WordPress` of recipe install-wordpress
           failed with code 2
-          at recipes/install-wordpress.yaml:14
         ✓ snapshot ━━━━━━━━━━          58s  raw image ami-0aaaaaaaaaaaaaa01
         ✗ apply    ╌╌╌╌╌╌╌╌╌╌           4s  step `unpack WordPress` of recipe install-w…
         · image

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::text::{duration, plain, plain_lines};
+use super::text::{duration, first_line, plain, plain_lines};
 use crate::event::{Event, Level};
 use crate::id::StepId;
 
@@ -66,7 +66,7 @@ impl<W: Write> Lines<W> {
             }
             Event::StepFailed { step, reason } => {
                 self.step = Some(step.clone());
-                self.in_step(now, &format!("failed: {reason}"))
+                self.in_step(now, &format!("failed: {}", first_line(reason)))
             }
             Event::Progress {
                 subject,
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn what_recipes_print_is_harmless_and_reasons_of_several_lines_are_indented() {
+    fn what_recipes_print_is_harmless_and_a_reason_is_its_first_line() {
         let text = written(&story::failed_build());
         insta::assert_snapshot!(text, @"
         03:45:12 run 20261123-034512-7f3a: build of shop on shop-prod
@@ -214,7 +214,6 @@ mod tests {
         03:46:13 apply/recipes  | tar: Error is not recoverable: exiting now
         03:46:14 apply/recipes  install-wordpress: unpack WordPress: failed (5/12)
         03:46:14 apply/recipes  failed: step `unpack WordPress` of recipe install-wordpress failed with code 2
-                   at recipes/install-wordpress.yaml:14
         03:46:14 run 20261123-034512-7f3a not done: a recipe failed on the seed i-0bbbbbbbbbbbbbb02; shop-prod is as it was
         ");
         assert!(

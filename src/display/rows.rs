@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::stages::{Stage, Stages, State};
-use super::text::{cut, duration, pad, plain, plain_lines, width, wrap};
+use super::text::{cut, duration, first_line, pad, plain, plain_lines, width, wrap};
 use crate::event::{Event, Level};
 
 /// From this width on a row has a bar; below it only the percentage.
@@ -174,6 +174,7 @@ pub(crate) fn scrolled(event: &Event, page: Page) -> Vec<String> {
             Level::Warning => page.wrapped(Some(Ink::Yellow), &format!("warning: {text}")),
         },
         Event::StepFailed { step, reason } => {
+            let reason = first_line(reason);
             page.wrapped(Some(Ink::Red), &format!("failed: {step}: {reason}"))
         }
         Event::StepStarted { .. }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::text::{milliseconds_between, plain};
+use super::text::{first_line, milliseconds_between, plain};
 use crate::event::Event;
 use crate::id::{RunId, StepId};
 
@@ -132,7 +132,7 @@ impl Stages {
                 let spent = stage
                     .since
                     .map_or(0, |since| milliseconds_between(since, now));
-                stage.end(State::Failed, spent, reason.lines().next().unwrap_or(""));
+                stage.end(State::Failed, spent, first_line(reason));
             }
             Event::Progress {
                 subject,

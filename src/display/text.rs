@@ -26,6 +26,11 @@ pub(crate) fn plain(line: &str) -> String {
     kept
 }
 
+/// The first line of a reason: those after it, output of a step or a list, stand in the error at the end.
+pub(crate) fn first_line(reason: &str) -> &str {
+    reason.lines().next().unwrap_or_default()
+}
+
 /// Makes every line of a text harmless.
 pub(crate) fn plain_lines(text: &str) -> Vec<String> {
     text.lines().map(plain).collect()
