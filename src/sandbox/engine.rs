@@ -33,13 +33,17 @@ fn metadata(state: &State, instance_id: &str, received: &Received) -> Reply {
             "User is not authorized to perform: cloudformation:DescribeStackResource\n",
         );
     };
+    let settings = environment
+        .members
+        .iter()
+        .find(|member| member.instance_id == instance_id)
+        .map_or(&environment.settings, |member| &member.settings);
     let label = environment.version_in_force();
     let bundle = label
         .and_then(|label| state.version(&environment.application, label))
         .and_then(|version| version.bundle.as_ref())
         .map(|(bucket, key)| serde_json::json!({ "bucket": bucket, "key": key }));
-    let document_root = environment
-        .settings
+    let document_root = settings
         .get("aws:elasticbeanstalk:container:php:phpini", "document_root");
     let body = serde_json::json!({
         "stack_id": environment.stack,
@@ -50,8 +54,8 @@ fn metadata(state: &State, instance_id: &str, received: &Received) -> Reply {
         "version_label": label,
         "deployment_id": environment.deployments,
         "bundle": bundle,
-        "environment": environment.settings.properties(),
-        "health_check_path": environment.settings.health_path(),
+        "environment": settings.properties(),
+        "health_check_path": settings.health_path(),
         "document_root": document_root,
     });
     Reply {

@@ -44,10 +44,22 @@ pub(crate) enum Job {
     },
     /// Remember that Beanstalk deployed to a machine.
     Deployed(String),
-    /// Deploy the application once more, in place.
-    Deploy(String),
+    /// Deploy once more, in place.
+    Deploy {
+        instance_id: String,
+        command: EngineCommand,
+    },
     /// Start the balancer of an environment.
     Balance(String),
+}
+
+/// What the engine of a running member is told to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EngineCommand {
+    /// Another application version.
+    DeployApplication,
+    /// Other settings: the bundle is staged anew, and `.platform/confighooks` run in place of `.platform/hooks`.
+    DeployConfiguration,
 }
 
 /// How often a machine is asked whether its agent answers.
@@ -136,7 +148,10 @@ impl Core {
                     .await;
             }
             Job::Deployed(id) => self.machines().deployed(&id),
-            Job::Deploy(id) => self.deploy(&id).await,
+            Job::Deploy {
+                instance_id,
+                command,
+            } => self.deploy(&instance_id, command).await,
             Job::Balance(environment_id) => self.balance(&environment_id).await,
         }
     }
@@ -234,10 +249,14 @@ impl Core {
     }
 
     /// Has the engine of a machine deploy; it signals by itself how that went.
-    async fn deploy(&self, instance_id: &str) {
+    async fn deploy(&self, instance_id: &str, command: EngineCommand) {
+        let word = match command {
+            EngineCommand::DeployApplication => "app-deploy",
+            EngineCommand::DeployConfiguration => "config-deploy",
+        };
         let command = RunCommand {
             command_id: format!("deploy-{instance_id}"),
-            script: "exec /opt/elasticbeanstalk/bin/platform-engine app-deploy".to_owned(),
+            script: format!("exec /opt/elasticbeanstalk/bin/platform-engine {word}"),
             working_directory: None,
             timeout: DEPLOYMENT,
         };

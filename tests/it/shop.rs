@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use aws_sdk_ec2::config::{BehaviorVersion, Credentials, Region};
-use aws_sdk_elasticbeanstalk::types::EnvironmentStatus;
+use aws_sdk_elasticbeanstalk::types::{ConfigurationOptionSetting, EnvironmentStatus};
 use goldseed::sandbox::{MachineKind, Options, Sandbox};
 
 /// A fixed folder, so that what a killed test left behind is removed by the next one.
@@ -204,6 +204,18 @@ pipelines:
         }
     }
 
+    /// Sets an environment property, as an operator does while no run is at work.
+    async fn set_property(&self, name: &str, value: &str) {
+        let option = ConfigurationOptionSetting::builder()
+            .namespace("aws:elasticbeanstalk:application:environment")
+            .option_name(name)
+            .value(value)
+            .build();
+        let call = self.beanstalk.update_environment();
+        let call = call.environment_name("shop-prod").option_settings(option);
+        call.send().await.unwrap();
+    }
+
     fn banner(&self, text: &str) {
         let recipe = format!(
             "\
@@ -322,6 +334,16 @@ async fn a_running_instance_becomes_a_golden_image_and_serves_and_goes_back() {
     assert!(home.contains("Renamed"), "{home}");
     for (id, _, image) in shop.instances().await {
         assert_eq!(image, *first_image, "{id}");
+    }
+
+    // A change of properties is deployed in place, by the confighooks: the baked code comes back into the fresh folder.
+    shop.set_property("SHOP_MODE", "sale").await;
+    shop.well().await;
+    for (id, address, image) in shop.instances().await {
+        assert_eq!(image, *first_image, "{id} was not replaced");
+        assert!(page(&address, "/").await.contains("first-banner"), "{id}");
+        let seen = shop.on(&id, "cat /opt/elasticbeanstalk/deployment/env").await;
+        assert!(seen.contains("SHOP_MODE=sale"), "{id}: {seen}");
     }
 
     // A recipe that fails stops the run with its place and last lines, and leaves the environment as it was.

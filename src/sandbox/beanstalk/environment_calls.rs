@@ -4,7 +4,7 @@ use super::application_calls::no_application;
 use super::environments::{Environment, Status, Tier};
 use super::events::Severity;
 use super::platforms::Platform;
-use super::rolling::Rollout;
+use super::rolling::{Reach, Rollout};
 use super::settings::Settings;
 use super::update::{Operation, Work};
 use super::{invalid, named, paged};
@@ -90,7 +90,7 @@ pub(super) fn create(state: &mut State, call: &Call) -> Result<Xml, ApiError> {
         managed_actions: Vec::new(),
     };
     environment.renew_stack(state);
-    let rollout = Rollout::new(super::settings::Policy::Health, 1, true);
+    let rollout = Rollout::new(super::settings::Policy::Health, 1, Reach::Instances);
     environment.begin(&call.request_id, Work::Launch(rollout));
     state.say(
         &environment,
@@ -214,8 +214,15 @@ pub(super) fn update(state: &mut State, call: &Call) -> Result<Xml, ApiError> {
             .settings
             .replaces_instances(&target, environment.platform)
             || platform.image != environment.platform.image;
+        let reach = if replaces {
+            Reach::Instances
+        } else if environment.settings.properties() != target.properties() {
+            Reach::Deployment
+        } else {
+            Reach::Nowhere
+        };
         let generation = environment.generation + u64::from(replaces);
-        let rollout = Rollout::new(target.policy(), generation, replaces);
+        let rollout = Rollout::new(target.policy(), generation, reach);
         if replaces {
             environment.renew_stack(state);
         }

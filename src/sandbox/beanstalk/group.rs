@@ -11,7 +11,7 @@ use crate::sandbox::ec2::instances::InstanceState;
 use crate::sandbox::ec2::launch::{self, Launch};
 use crate::sandbox::ec2::tags::Tags;
 use crate::sandbox::ec2::volumes;
-use crate::sandbox::jobs::Job;
+use crate::sandbox::jobs::{EngineCommand, Job};
 use crate::sandbox::state::State;
 use crate::sandbox::wire::ApiError;
 
@@ -35,6 +35,8 @@ pub(crate) struct Member {
     pub(crate) generation: u64,
     /// The stack that it was told, and that its signal must name.
     pub(crate) stack: String,
+    /// What it was configured with last: at its launch, or by a deployment of a configuration.
+    pub(crate) settings: Settings,
     pub(crate) signal: Signal,
     /// When a simulated machine signals.
     readiness: Ripening,
@@ -80,6 +82,7 @@ impl Environment {
             instance_id: instance_id.clone(),
             generation,
             stack: self.stack.clone(),
+            settings: settings.clone(),
             signal: Signal::Waiting,
             readiness: state.clock.ripening(READINESS, 0.0),
             deadline: command_deadline(state.clock, settings),
@@ -282,12 +285,45 @@ impl Environment {
 
     /// Has the application deployed once more on all members, in place.
     pub(crate) fn redeploy_members(&mut self, state: &mut State) {
+        self.command_members(state, EngineCommand::DeployApplication);
+    }
+
+    /// Has other settings deployed on all members, in place.
+    pub(crate) fn reconfigure_members(&mut self, state: &mut State, settings: &Settings) {
+        for member in &mut self.members {
+            member.settings = settings.clone();
+        }
+        self.command_members(state, EngineCommand::DeployConfiguration);
+    }
+
+    fn command_members(&mut self, state: &mut State, command: EngineCommand) {
         self.deployments += 1;
         for member in &mut self.members {
             member.signal = Signal::Waiting;
             member.readiness = state.clock.ripening(READINESS, 0.0);
             member.deadline = command_deadline(state.clock, &self.settings);
-            state.jobs.push(Job::Deploy(member.instance_id.clone()));
+            state.jobs.push(Job::Deploy {
+                instance_id: member.instance_id.clone(),
+                command,
+            });
+        }
+    }
+
+    /// Tells whether all members have deployed; an error names those that could not.
+    pub(crate) fn deployed_by_members(&self) -> Result<bool, String> {
+        if self.members.iter().any(|one| one.signal == Signal::Waiting) {
+            return Ok(false);
+        }
+        let bad: Vec<&str> = self
+            .members
+            .iter()
+            .filter(|one| one.signal != Signal::Success)
+            .map(|one| one.instance_id.as_str())
+            .collect();
+        if bad.is_empty() {
+            Ok(true)
+        } else {
+            Err(bad.join(", "))
         }
     }
 

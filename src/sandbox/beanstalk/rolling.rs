@@ -13,6 +13,17 @@ use crate::sandbox::clock::Ripening;
 use crate::sandbox::ec2::instances::InstanceState;
 use crate::sandbox::state::State;
 
+/// How far a change of the settings reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// No instance has to do with it.
+    Nowhere,
+    /// It is deployed to the instances that run.
+    Deployment,
+    /// Instances are replaced.
+    Instances,
+}
+
 /// A rollout under way.
 #[derive(Debug)]
 pub(crate) struct Rollout {
@@ -21,8 +32,7 @@ pub(crate) struct Rollout {
     pub(crate) generation: u64,
     /// Something failed that did not stop it.
     pub(crate) has_errors: bool,
-    /// Whether instances have to be replaced at all.
-    replaces: bool,
+    reach: Reach,
     announced: bool,
     /// Terminated members whose machines are not gone yet.
     leaving: Vec<String>,
@@ -41,12 +51,12 @@ const PAUSE: (u32, f64) = (3, 300.0);
 
 impl Rollout {
     /// A rollout to the launch configuration `generation`.
-    pub(crate) fn new(policy: Policy, generation: u64, replaces: bool) -> Self {
+    pub(crate) fn new(policy: Policy, generation: u64, reach: Reach) -> Self {
         Self {
             policy,
             generation,
             has_errors: false,
-            replaces,
+            reach,
             announced: false,
             leaving: Vec::new(),
             waiting: Vec::new(),
@@ -62,8 +72,10 @@ impl Rollout {
         state: &mut State,
         settings: &Settings,
     ) -> Result<bool, String> {
-        if !self.replaces {
-            return Ok(true);
+        match self.reach {
+            Reach::Nowhere => return Ok(true),
+            Reach::Deployment => return self.deploy(environment, state, settings),
+            Reach::Instances => {}
         }
         if !self.waiting.is_empty() {
             self.watch(environment, state)?;
@@ -112,6 +124,28 @@ impl Rollout {
             self.leaving.push(id);
         }
         Ok(false)
+    }
+
+    /// Has the members deploy the settings, all at once and in place.
+    fn deploy(
+        &mut self,
+        environment: &mut Environment,
+        state: &mut State,
+        settings: &Settings,
+    ) -> Result<bool, String> {
+        if !self.announced {
+            self.announced = true;
+            environment.reconfigure_members(state, settings);
+            return Ok(false);
+        }
+        environment.deployed_by_members().map_err(|bad| {
+            format!("Unsuccessful command execution on instance id(s) '{bad}'. Aborting the operation.")
+        })
+    }
+
+    /// The same way once more, to settings that were in force before.
+    pub(crate) fn back(&self, policy: Policy, generation: u64) -> Self {
+        Self::new(policy, generation, self.reach)
     }
 
     fn announce(&mut self, environment: &Environment, state: &mut State, old: usize, batch: usize) {

@@ -3,7 +3,6 @@
 
 use super::environments::{Environment, Status};
 use super::events::Severity;
-use super::group::Signal;
 use super::platforms::Platform;
 use super::rolling::Rollout;
 use super::settings::{Policy, Settings};
@@ -263,21 +262,23 @@ impl Environment {
                 policy => policy,
             }
         };
-        *rollout = Rollout::new(policy, self.generation, true);
+        *rollout = rollout.back(policy, self.generation);
     }
 
     fn work_on_deployment(&mut self, state: &mut State, label: &str) -> bool {
-        if self.members.iter().any(|one| one.signal == Signal::Waiting) {
+        let outcome = self.deployed_by_members();
+        if outcome == Ok(false) {
             return false;
         }
         self.status = Status::Ready;
-        let bad: Vec<String> = self
-            .members
-            .iter()
-            .filter(|one| one.signal != Signal::Success)
-            .map(|one| one.instance_id.clone())
-            .collect();
-        if bad.is_empty() {
+        if let Err(list) = outcome {
+            state.say(
+                self,
+                Severity::Error,
+                format!("Unsuccessful command execution on instance id(s) '{list}'. Aborting the operation."),
+            );
+            state.say(self, Severity::Error, "Failed to deploy application.");
+        } else {
             self.version_label = Some(label.to_owned());
             state.say(
                 self,
@@ -289,14 +290,6 @@ impl Environment {
                 Severity::Info,
                 "Environment update completed successfully.",
             );
-        } else {
-            let list = bad.join(", ");
-            state.say(
-                self,
-                Severity::Error,
-                format!("Unsuccessful command execution on instance id(s) '{list}'. Aborting the operation."),
-            );
-            state.say(self, Severity::Error, "Failed to deploy application.");
         }
         true
     }

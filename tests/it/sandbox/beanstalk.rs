@@ -118,12 +118,17 @@ impl World {
 
     /// Changes the image and gives back the request id of the call.
     async fn swap(&self, image: &str) -> String {
+        self.set((LAUNCH, "ImageId", image)).await
+    }
+
+    /// Changes an option and gives back the request id of the call.
+    async fn set(&self, one: (&str, &str, &str)) -> String {
         use aws_sdk_elasticbeanstalk::operation::RequestId as _;
         let answer = self
             .eb
             .update_environment()
             .environment_name("shop-prod")
-            .option_settings(option((LAUNCH, "ImageId", image)))
+            .option_settings(option(one))
             .send()
             .await
             .unwrap();
@@ -391,6 +396,35 @@ async fn version_and_image_do_not_change_in_one_call() {
     version.version_label("v1").send().await.unwrap();
     world.ready().await;
     assert_eq!(world.look().await.version_label(), Some("v1"));
+}
+
+#[tokio::test]
+async fn properties_are_deployed_in_place_and_taken_back_where_that_fails() {
+    const PROPERTIES: &str = "aws:elasticbeanstalk:application:environment";
+    let world = World::new().await;
+    world.environment(&HEALTH).await;
+    let members = world.members().await;
+    world.set((PROPERTIES, "SHOP_MODE", "sale")).await;
+    assert_eq!(world.ready().await, 2, "no instance leaves");
+    assert_eq!(world.members().await, members);
+    assert_eq!(world.health().await, "Ok");
+
+    let stock = world.images().await[0].1.clone();
+    world.sandbox.behave(&stock, Behaviour::FailsToDeploy);
+    let request = world.set((PROPERTIES, "SHOP_MODE", "closed")).await;
+    world.ready().await;
+    assert_eq!(world.members().await, members);
+    let told = world.messages(&request).await;
+    let told: Vec<&str> = told.iter().map(String::as_str).collect();
+    let list = members.join(", ");
+    let list = format!(
+        "Unsuccessful command execution on instance id(s) '{list}'. Aborting the operation."
+    );
+    assert!(
+        told.contains(&list.as_str()) && told.contains(&"Failed to deploy configuration."),
+        "{told:?}"
+    );
+    assert_eq!(world.images().await.len(), 2, "a failed draft stays");
 }
 
 #[tokio::test]
