@@ -1,10 +1,12 @@
 //! EC2: instances and images in domain words.
 
 mod images;
+mod instance;
 mod instances;
 
 pub use images::{Image, ImageRequest, ImageState, SnapshotProgress};
-pub use instances::{Instance, InstanceState, LaunchRequest};
+pub use instance::{Instance, InstanceState};
+pub use instances::LaunchRequest;
 
 use super::tags::Tags;
 

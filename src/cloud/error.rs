@@ -4,7 +4,6 @@
 //! kind of failure it is (never the message, which is for people and may change), and operation, subject, code,
 //! message and request id are printed.
 
-
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::operation::RequestId;
 

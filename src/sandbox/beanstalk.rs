@@ -3,6 +3,7 @@
 pub(crate) mod application_calls;
 pub(crate) mod applications;
 pub(crate) mod behaviour;
+mod deployments;
 pub(crate) mod environment_calls;
 pub(crate) mod environment_reads;
 pub(crate) mod environments;
@@ -10,11 +11,13 @@ pub(crate) mod events;
 pub(crate) mod group;
 pub(crate) mod health;
 pub(crate) mod health_calls;
+pub(crate) mod operation;
 pub(crate) mod platforms;
 pub(crate) mod rolling;
 pub(crate) mod settings;
 pub(crate) mod settings_calls;
-pub(crate) mod update;
+mod update;
+mod update_calls;
 
 use super::state::State;
 use super::wire::page;
@@ -32,8 +35,8 @@ pub(crate) fn serve(state: &mut State, call: &Call) -> Result<Xml, ApiError> {
         "CreateStorageLocation" => Ok(application_calls::storage_location(state)),
         "CreateEnvironment" => environment_calls::create(state, call),
         "DescribeEnvironments" => environment_calls::describe(state, call),
-        "UpdateEnvironment" => environment_calls::update(state, call),
-        "AbortEnvironmentUpdate" => environment_calls::abort(state, call),
+        "UpdateEnvironment" => update_calls::update(state, call),
+        "AbortEnvironmentUpdate" => update_calls::abort(state, call),
         "TerminateEnvironment" => environment_calls::terminate(state, call),
         "CheckDNSAvailability" => environment_reads::check_name(state, call),
         "DescribeEnvironmentResources" => environment_reads::resources(state, call),

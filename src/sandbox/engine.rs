@@ -43,8 +43,7 @@ fn metadata(state: &State, instance_id: &str, received: &Received) -> Reply {
         .and_then(|label| state.version(&environment.application, label))
         .and_then(|version| version.bundle.as_ref())
         .map(|(bucket, key)| serde_json::json!({ "bucket": bucket, "key": key }));
-    let document_root = settings
-        .get("aws:elasticbeanstalk:container:php:phpini", "document_root");
+    let document_root = settings.get("aws:elasticbeanstalk:container:php:phpini", "document_root");
     let body = serde_json::json!({
         "stack_id": environment.stack,
         "region": state.region,

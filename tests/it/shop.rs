@@ -342,7 +342,9 @@ async fn a_running_instance_becomes_a_golden_image_and_serves_and_goes_back() {
     for (id, address, image) in shop.instances().await {
         assert_eq!(image, *first_image, "{id} was not replaced");
         assert!(page(&address, "/").await.contains("first-banner"), "{id}");
-        let seen = shop.on(&id, "cat /opt/elasticbeanstalk/deployment/env").await;
+        let seen = shop
+            .on(&id, "cat /opt/elasticbeanstalk/deployment/env")
+            .await;
         assert!(seen.contains("SHOP_MODE=sale"), "{id}: {seen}");
     }
 

@@ -1,12 +1,12 @@
-//! The calls on environments: create, describe, update, abort, terminate.
+//! The calls on environments: create, describe, terminate.
 
 use super::application_calls::no_application;
 use super::environments::{Environment, Status, Tier};
 use super::events::Severity;
+use super::operation::{Operation, Work};
 use super::platforms::Platform;
 use super::rolling::{Reach, Rollout};
 use super::settings::Settings;
-use super::update::{Operation, Work};
 use super::{invalid, named, paged};
 use crate::sandbox::clock;
 use crate::sandbox::ec2::network::SecurityGroup;
@@ -163,110 +163,6 @@ pub(super) fn describe(state: &mut State, call: &Call) -> Result<Xml, ApiError> 
     Ok(xml)
 }
 
-/// `UpdateEnvironment`.
-pub(super) fn update(state: &mut State, call: &Call) -> Result<Xml, ApiError> {
-    let query = &call.query;
-    let id = named(state, query)?;
-    let environment = ready(state, &id)?;
-    let label = query.owned("VersionLabel");
-    let options = query.get("OptionSettings.member.1.Namespace").is_some()
-        || query.get("OptionsToRemove.member.1.Namespace").is_some();
-    let new_platform = platform(state, query)?;
-    if label.is_some() && (options || new_platform.is_some()) {
-        return Err(ApiError::new(
-            "InvalidParameterCombination",
-            "You cannot update the application version and the configuration in the same call.",
-        ));
-    }
-    if let Some(label) = &label
-        && state.version(&environment.application, label).is_none()
-    {
-        return Err(no_version(label));
-    }
-    let target = environment.settings.changed_by(query)?;
-    let platform = new_platform.unwrap_or(environment.platform);
-    let Some(mut environment) = state.environments.remove(&id) else {
-        return Err(invalid(format!(
-            "No Environment found for EnvironmentId = '{id}'."
-        )));
-    };
-    if let Some(description) = query.owned("Description") {
-        environment.description = Some(description);
-    }
-    environment.status = Status::Updating;
-    environment.updated = clock::now();
-    environment.failed = None;
-    if let Some(label) = label {
-        environment.begin(&call.request_id, Work::Deploy { label });
-        state.say(
-            &environment,
-            Severity::Info,
-            "Environment update is starting.",
-        );
-        state.say(
-            &environment,
-            Severity::Info,
-            "Deploying new version to instance(s).",
-        );
-        environment.redeploy_members(state);
-    } else {
-        let replaces = environment
-            .settings
-            .replaces_instances(&target, environment.platform)
-            || platform.image != environment.platform.image;
-        let reach = if replaces {
-            Reach::Instances
-        } else if environment.settings.properties() != target.properties() {
-            Reach::Deployment
-        } else {
-            Reach::Nowhere
-        };
-        let generation = environment.generation + u64::from(replaces);
-        let rollout = Rollout::new(target.policy(), generation, reach);
-        if replaces {
-            environment.renew_stack(state);
-        }
-        let work = Work::Configure {
-            target,
-            platform,
-            rollout,
-            reverting: false,
-        };
-        environment.begin(&call.request_id, work);
-        state.say(
-            &environment,
-            Severity::Info,
-            "Environment update is starting.",
-        );
-        let name = environment.name.clone();
-        state.say(
-            &environment,
-            Severity::Info,
-            format!("Updating environment {name}'s configuration settings."),
-        );
-    }
-    Ok(keep(state, environment))
-}
-
-/// `AbortEnvironmentUpdate`.
-pub(super) fn abort(state: &mut State, call: &Call) -> Result<Xml, ApiError> {
-    let id = named(state, &call.query)?;
-    let Some(mut environment) = state.environments.remove(&id) else {
-        return Err(invalid(format!(
-            "No Environment found for EnvironmentId = '{id}'."
-        )));
-    };
-    let aborted = environment.abort(state);
-    let name = environment.name.clone();
-    state.environments.insert(id, environment);
-    if aborted {
-        return Ok(Xml::new());
-    }
-    Err(invalid(format!(
-        "Environment named {name} is in an invalid state for this operation. Must be pending deployment."
-    )))
-}
-
 /// `TerminateEnvironment`.
 pub(super) fn terminate(state: &mut State, call: &Call) -> Result<Xml, ApiError> {
     let id = named(state, &call.query)?;
@@ -288,7 +184,7 @@ pub(super) fn terminate(state: &mut State, call: &Call) -> Result<Xml, ApiError>
 }
 
 impl Environment {
-    fn begin(&mut self, request_id: &str, work: Work) {
+    pub(super) fn begin(&mut self, request_id: &str, work: Work) {
         self.operation = Some(Operation {
             request_id: request_id.to_owned(),
             work,
@@ -297,7 +193,7 @@ impl Environment {
 }
 
 /// Puts an environment back into the state, and writes it.
-fn keep(state: &mut State, environment: Environment) -> Xml {
+pub(super) fn keep(state: &mut State, environment: Environment) -> Xml {
     let mut xml = Xml::new();
     environment.write(state, &mut xml);
     state
@@ -307,7 +203,7 @@ fn keep(state: &mut State, environment: Environment) -> Xml {
 }
 
 /// Finds an environment that takes a new operation.
-fn ready<'a>(state: &'a State, id: &str) -> Result<&'a Environment, ApiError> {
+pub(super) fn ready<'a>(state: &'a State, id: &str) -> Result<&'a Environment, ApiError> {
     let environment = state
         .environments
         .get(id)
@@ -321,7 +217,7 @@ fn ready<'a>(state: &'a State, id: &str) -> Result<&'a Environment, ApiError> {
     )))
 }
 
-fn platform(state: &State, query: &Query) -> Result<Option<Platform>, ApiError> {
+pub(super) fn platform(state: &State, query: &Query) -> Result<Option<Platform>, ApiError> {
     let wanted = query
         .get("PlatformArn")
         .or_else(|| query.get("SolutionStackName"));
@@ -349,7 +245,7 @@ fn tags(query: &Query) -> Result<Tags, ApiError> {
         .collect()
 }
 
-fn no_version(label: &str) -> ApiError {
+pub(super) fn no_version(label: &str) -> ApiError {
     invalid(format!("No Application Version named '{label}' found."))
 }
 

@@ -1,9 +1,9 @@
 //! Environments: what they are and how they are shown.
 
 use super::group::Member;
+use super::operation::Operation;
 use super::platforms::Platform;
 use super::settings::Settings;
-use super::update::Operation;
 use crate::sandbox::balancer::Balancer;
 use crate::sandbox::ec2::tags::Tags;
 use crate::sandbox::state::State;

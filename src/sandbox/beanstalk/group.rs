@@ -1,22 +1,18 @@
 //! The group of an environment: its members are launched, deployed to, watched and, when they are lost, replaced.
 
-use std::time::Duration;
-
+use super::deployments::{READINESS, command_deadline};
 use super::environments::Environment;
 use super::events::Severity;
-use super::settings::Settings;
+use super::settings::{LAUNCH, Settings};
 use crate::sandbox::balancer::{Target, TargetHealth};
-use crate::sandbox::clock::{self, Clock, Ripening};
+use crate::sandbox::clock::{Clock, Ripening};
 use crate::sandbox::ec2::instances::InstanceState;
-use crate::sandbox::ec2::launch::{self, Launch};
+use crate::sandbox::ec2::launch;
+use crate::sandbox::ec2::launch_request::Launch;
 use crate::sandbox::ec2::tags::Tags;
 use crate::sandbox::ec2::volumes;
-use crate::sandbox::jobs::{EngineCommand, Job};
 use crate::sandbox::state::State;
 use crate::sandbox::wire::ApiError;
-
-use super::behaviour::Behaviour;
-use super::settings::LAUNCH;
 
 /// Whether a member has said that it is deployed to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,22 +35,15 @@ pub(crate) struct Member {
     pub(crate) settings: Settings,
     pub(crate) signal: Signal,
     /// When a simulated machine signals.
-    readiness: Ripening,
+    pub(super) readiness: Ripening,
     /// When the command counts as not answered.
-    deadline: Ripening,
+    pub(super) deadline: Ripening,
     pub(crate) deployed: Option<jiff::Timestamp>,
     pub(crate) version_label: Option<String>,
     /// Looks at the environment since it joined.
     pub(crate) looks: u32,
     registered: bool,
 }
-
-/// From running to the signal of a simulated machine, in looks.
-const READINESS: u32 = 2;
-/// The command timeout with simulated machines, in looks.
-const COMMAND_LOOKS: u32 = 20;
-/// Real machines need that long for a deployment, whatever the pace.
-const LEAST_COMMAND: Duration = Duration::from_mins(1);
 
 /// How a member is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -237,96 +226,6 @@ impl Environment {
         }
     }
 
-    /// What a simulated machine says about its deployment: nothing, if its image carries Beanstalk's marker.
-    fn simulated_signal(&self, state: &State, instance_id: &str) -> Signal {
-        let marked = state
-            .instances
-            .get(instance_id)
-            .is_some_and(|instance| instance.carries_marker);
-        let behaviour = state.behaviour_of_instance(instance_id);
-        let bundle = self
-            .version_in_force()
-            .and_then(|label| state.version(&self.application, label))
-            .and_then(|version| version.bundle.clone());
-        let missing = bundle.filter(|(bucket, key)| !state.storage.has(bucket, key));
-        match (behaviour, missing) {
-            _ if marked => Signal::Waiting,
-            (Behaviour::NeverJoins, _) => Signal::Waiting,
-            (Behaviour::FailsToDeploy, _) => {
-                Signal::Failure("Engine execution has encountered an error.".to_owned())
-            }
-            (_, Some((bucket, key))) => Signal::Failure(format!(
-                "Unable to download from S3 location (Bucket: {bucket}  Key: {key}). Reason: Not Found"
-            )),
-            _ => Signal::Success,
-        }
-    }
-
-    /// A member says how its deployment went.
-    pub(crate) fn receive(&mut self, state: &mut State, instance_id: &str, signal: Signal) {
-        let version_label = self.version_in_force().map(str::to_owned);
-        let Some(member) = self
-            .members
-            .iter_mut()
-            .find(|member| member.instance_id == instance_id)
-        else {
-            return;
-        };
-        if member.signal != Signal::Waiting {
-            return;
-        }
-        member.signal = signal;
-        if member.signal == Signal::Success {
-            member.deployed = Some(clock::now());
-            member.version_label = version_label;
-            state.jobs.push(Job::Deployed(instance_id.to_owned()));
-        }
-    }
-
-    /// Has the application deployed once more on all members, in place.
-    pub(crate) fn redeploy_members(&mut self, state: &mut State) {
-        self.command_members(state, EngineCommand::DeployApplication);
-    }
-
-    /// Has other settings deployed on all members, in place.
-    pub(crate) fn reconfigure_members(&mut self, state: &mut State, settings: &Settings) {
-        for member in &mut self.members {
-            member.settings = settings.clone();
-        }
-        self.command_members(state, EngineCommand::DeployConfiguration);
-    }
-
-    fn command_members(&mut self, state: &mut State, command: EngineCommand) {
-        self.deployments += 1;
-        for member in &mut self.members {
-            member.signal = Signal::Waiting;
-            member.readiness = state.clock.ripening(READINESS, 0.0);
-            member.deadline = command_deadline(state.clock, &self.settings);
-            state.jobs.push(Job::Deploy {
-                instance_id: member.instance_id.clone(),
-                command,
-            });
-        }
-    }
-
-    /// Tells whether all members have deployed; an error names those that could not.
-    pub(crate) fn deployed_by_members(&self) -> Result<bool, String> {
-        if self.members.iter().any(|one| one.signal == Signal::Waiting) {
-            return Ok(false);
-        }
-        let bad: Vec<&str> = self
-            .members
-            .iter()
-            .filter(|one| one.signal != Signal::Success)
-            .map(|one| one.instance_id.as_str())
-            .collect();
-        if bad.is_empty() {
-            Ok(true)
-        } else {
-            Err(bad.join(", "))
-        }
-    }
-
     /// Replaces members that were stopped, terminated or restarted from outside, and launches those that are missing.
     pub(crate) fn heal(&mut self, state: &mut State) {
         let lost: Vec<String> = self.lost_members(state);
@@ -403,9 +302,4 @@ impl Environment {
             },
         }
     }
-}
-
-fn command_deadline(clock: Clock, settings: &Settings) -> Ripening {
-    let seconds = u32::try_from(settings.command_timeout()).unwrap_or(600);
-    clock.limit(COMMAND_LOOKS, f64::from(seconds), LEAST_COMMAND)
 }

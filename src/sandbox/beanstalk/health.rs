@@ -3,7 +3,7 @@
 use super::environments::{Environment, Status};
 use super::events::Severity;
 use super::group::{Condition, Member, Signal};
-use super::update::Work;
+use super::operation::Work;
 use crate::sandbox::state::State;
 
 /// The health of an environment or of an instance.

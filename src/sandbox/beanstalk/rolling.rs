@@ -139,7 +139,9 @@ impl Rollout {
             return Ok(false);
         }
         environment.deployed_by_members().map_err(|bad| {
-            format!("Unsuccessful command execution on instance id(s) '{bad}'. Aborting the operation.")
+            format!(
+                "Unsuccessful command execution on instance id(s) '{bad}'. Aborting the operation."
+            )
         })
     }
 

@@ -3,8 +3,8 @@
 use super::application_calls::no_application;
 use super::environments::Environment;
 use super::named;
+use super::operation::Work;
 use super::settings::{self, Settings};
-use super::update::Work;
 use crate::sandbox::state::State;
 use crate::sandbox::wire::xml::Xml;
 use crate::sandbox::wire::{ApiError, Call, moment};

@@ -1,127 +1,22 @@
-//! Operations on an environment: launch, configuration update, deployment, termination. Each is a small state
-//! machine that goes one step on with each look at the environment, or with each tick.
+//! The kinds of work on an environment: launch, configuration update, deployment, termination. Each is a small state
+//! machine that goes one step on with each look at the environment, or with each tick (`operation`).
 
 use super::environments::{Environment, Status};
 use super::events::Severity;
+use super::operation::Work;
 use super::platforms::Platform;
 use super::rolling::Rollout;
 use super::settings::{Policy, Settings};
-use crate::sandbox::clock;
 use crate::sandbox::ec2::instances::InstanceState;
 use crate::sandbox::state::State;
-
-/// What is done to an environment.
-#[derive(Debug)]
-pub(crate) struct Operation {
-    /// The request that asked for it; its events carry the id.
-    pub(crate) request_id: String,
-    pub(crate) work: Work,
-}
-
-/// What kind of work it is.
-#[derive(Debug)]
-pub(crate) enum Work {
-    /// The first instances come up.
-    Launch(Rollout),
-    /// The settings, and with them perhaps the instances, change.
-    Configure {
-        target: Settings,
-        platform: Platform,
-        rollout: Rollout,
-        /// It goes back to what was before.
-        reverting: bool,
-    },
-    /// Another application version is deployed in place.
-    Deploy { label: String },
-    /// Everything goes.
-    Terminate { leaving: Vec<String> },
-}
-
-impl Operation {
-    /// Tells whether `AbortEnvironmentUpdate` would do anything.
-    pub(crate) fn is_abortable(&self) -> bool {
-        matches!(
-            self.work,
-            Work::Configure {
-                reverting: false,
-                ..
-            }
-        )
-    }
-}
 
 /// The event that ends what went wrong.
 const WITH_ERRORS: &str = "operation is complete, but with errors. For more information, see troubleshooting documentation.";
 /// The event that ends an update that failed and was taken back.
 const REVERTED: &str = "The environment was reverted to the previous configuration setting.";
 
-impl State {
-    /// Lets everything go on by a step: with real machines, each second.
-    pub(crate) fn advance_everything(&mut self) {
-        let instances: Vec<String> = self.instances.keys().cloned().collect();
-        for id in instances {
-            self.look_at_instance(&id);
-        }
-        self.look_at_agents();
-        let environments: Vec<String> = self.environments.keys().cloned().collect();
-        for id in environments {
-            self.advance(&id);
-        }
-    }
-
-    /// Lets an environment go on by a step.
-    pub(crate) fn advance(&mut self, environment_id: &str) {
-        let Some(mut environment) = self.environments.remove(environment_id) else {
-            return;
-        };
-        if environment.exists() {
-            environment.advance(self);
-        }
-        self.environments
-            .insert(environment_id.to_owned(), environment);
-    }
-}
-
 impl Environment {
-    fn advance(&mut self, state: &mut State) {
-        self.look_at_members(state);
-        match self.operation.take() {
-            None => self.heal(state),
-            Some(mut operation) => {
-                // Events said meanwhile carry the request id of a placeholder that is put there for them.
-                self.operation = Some(Operation {
-                    request_id: operation.request_id.clone(),
-                    work: Work::Terminate {
-                        leaving: Vec::new(),
-                    },
-                });
-                if self.work(state, &mut operation.work) {
-                    self.operation = None;
-                    self.updated = clock::now();
-                } else {
-                    self.operation = Some(operation);
-                }
-            }
-        }
-        self.report_health(state);
-    }
-
-    /// Goes one step on; `true` when the work is done.
-    fn work(&mut self, state: &mut State, work: &mut Work) -> bool {
-        match work {
-            Work::Launch(rollout) => self.work_on_launch(state, rollout),
-            Work::Configure {
-                target,
-                platform,
-                rollout,
-                reverting,
-            } => self.work_on_update(state, target, platform, rollout, reverting),
-            Work::Deploy { label } => self.work_on_deployment(state, label),
-            Work::Terminate { leaving } => self.work_on_termination(state, leaving),
-        }
-    }
-
-    fn work_on_launch(&mut self, state: &mut State, rollout: &mut Rollout) -> bool {
+    pub(super) fn work_on_launch(&mut self, state: &mut State, rollout: &mut Rollout) -> bool {
         if self.is_balanced() && self.balancer.is_none() {
             return false;
         }
@@ -165,7 +60,7 @@ impl Environment {
         }
     }
 
-    fn work_on_update(
+    pub(super) fn work_on_update(
         &mut self,
         state: &mut State,
         target: &Settings,
@@ -265,7 +160,7 @@ impl Environment {
         *rollout = rollout.back(policy, self.generation);
     }
 
-    fn work_on_deployment(&mut self, state: &mut State, label: &str) -> bool {
+    pub(super) fn work_on_deployment(&mut self, state: &mut State, label: &str) -> bool {
         let outcome = self.deployed_by_members();
         if outcome == Ok(false) {
             return false;
@@ -294,7 +189,11 @@ impl Environment {
         true
     }
 
-    fn work_on_termination(&mut self, state: &mut State, leaving: &mut Vec<String>) -> bool {
+    pub(super) fn work_on_termination(
+        &mut self,
+        state: &mut State,
+        leaving: &mut Vec<String>,
+    ) -> bool {
         for member in std::mem::take(&mut self.members) {
             self.end_member(state, &member.instance_id);
             leaving.push(member.instance_id);
@@ -319,17 +218,6 @@ impl Environment {
             "terminateEnvironment completed successfully.",
         );
         true
-    }
-
-    /// The version that new instances get: the one that is being deployed, else the deployed one.
-    pub(crate) fn version_in_force(&self) -> Option<&str> {
-        match &self.operation {
-            Some(Operation {
-                work: Work::Deploy { label },
-                ..
-            }) => Some(label),
-            _ => self.version_label.as_deref(),
-        }
     }
 
     /// A new stack for the instances that are launched from now on.

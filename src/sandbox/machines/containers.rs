@@ -10,15 +10,16 @@
 
 mod agent;
 mod engine;
+mod error;
 mod network;
 mod node;
+mod removal;
 mod storage;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,8 +29,10 @@ use tokio::net::UnixStream;
 use tokio::task::AbortHandle;
 
 use self::engine::Engine;
+pub(crate) use self::error::ContainersError;
 use self::network::Network;
 use self::node::NodeFolder;
+use self::removal::{remove_container, remove_folder, remove_labelled};
 use super::{CommandOutcome, LaunchSpec, Launched, MachineError, RunCommand};
 
 /// Where `scripts/setup` keeps what it made beside the images.
@@ -52,55 +55,6 @@ pub(crate) struct ContainersOptions {
     pub(crate) kept: PathBuf,
     /// The container images of stock AMIs, by AMI id.
     pub(crate) stock: HashMap<String, String>,
-}
-
-/// Machines could not be made, or could not do what was asked.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ContainersError {
-    #[error("real machines are not set up on this computer; run scripts/setup first")]
-    NotSetUp(#[source] io::Error),
-    #[error("scripts/setup wrote down an unknown container engine {0:?}; run it again")]
-    UnknownEngine(String),
-    #[error(
-        "{0} answers without root's rights here; machines need a rootful engine, so run this as root"
-    )]
-    Rootless(String),
-    #[error("the image {0} is missing; run scripts/setup")]
-    NoImage(String),
-    #[error("{call} could not be run")]
-    Engine { call: String, source: io::Error },
-    #[error("{call} failed: {message}")]
-    Refused { call: String, message: String },
-    #[error("{0} does not come to an end")]
-    Hangs(String),
-    #[error("a file of a machine could not be written or read")]
-    File(#[from] io::Error),
-    #[error("no subnet of 10.213.0.0/19 is free on this computer")]
-    NoSubnet,
-    #[error("the machines' network has no free address")]
-    NoAddress,
-    #[error("there is no machine {0}")]
-    NoMachine(String),
-    #[error("{0:?} is not the id of a command")]
-    CommandId(String),
-    #[error("the machine went down under the command {command}: {message}")]
-    CommandLost { command: String, message: String },
-    #[error("{0:?} is not the id of a file system, such as fs-0123456789abcdef0")]
-    FileSystemId(String),
-    #[error("the database {name} does not greet; the end of its log: {log}")]
-    DatabaseSilent { name: String, log: String },
-}
-
-impl From<ContainersError> for MachineError {
-    fn from(error: ContainersError) -> Self {
-        let mut text = error.to_string();
-        let mut source = std::error::Error::source(&error);
-        while let Some(cause) = source {
-            text = format!("{text}: {cause}");
-            source = cause.source();
-        }
-        Self(text)
-    }
 }
 
 /// The machines of a sandbox; cheap to clone.
@@ -341,19 +295,6 @@ impl Containers {
         Ok(self.run_script(instance_id, &command).await?)
     }
 
-    /// What the machine wrote since it booted, as its serial console would show it.
-    pub(crate) async fn console(&self, instance_id: &str) -> String {
-        let container = self.container(instance_id);
-        let journal = "journalctl --boot --no-pager --lines=300 --output=short-monotonic; \
-                       tail -n 200 /var/log/cloud-init-output.log";
-        self.inner
-            .engine
-            .run(["exec", &container, "sh", "-c", journal])
-            .await
-            // A machine that is not running shows nothing.
-            .unwrap_or_default()
-    }
-
     /// The container image behind an AMI.
     fn image_reference(&self, image_id: &str) -> String {
         self.inner
@@ -382,63 +323,6 @@ impl Containers {
 impl Inner {
     fn file_systems(&self) -> PathBuf {
         self.state.join("file-systems")
-    }
-}
-
-/// Removes containers, images and networks with a label.
-async fn remove_labelled(engine: &Engine, label: &str) -> Result<(), ContainersError> {
-    let filter = format!("label={label}");
-    let containers = engine
-        .run(["ps", "--all", "--quiet", "--filter", &filter])
-        .await?;
-    for container in containers.lines() {
-        remove_container(engine, container).await?;
-    }
-    let images = engine
-        .run([
-            "images",
-            "--all",
-            "--quiet",
-            "--no-trunc",
-            "--filter",
-            &filter,
-        ])
-        .await?;
-    // Newest first, as an image that others stand on cannot go before them.
-    for image in images.lines() {
-        // An image that several names point to is listed as often, and is gone the second time.
-        drop(engine.run(["rmi", "--force", image]).await);
-    }
-    let networks = engine
-        .run([
-            "network",
-            "ls",
-            "--filter",
-            &filter,
-            "--format",
-            "{{.Name}}",
-        ])
-        .await?;
-    for network in networks.lines() {
-        engine.run(["network", "rm", network]).await?;
-    }
-    Ok(())
-}
-
-/// Removes a container without waiting for its shutdown.
-async fn remove_container(engine: &Engine, container: &str) -> Result<(), ContainersError> {
-    // A container that does not run cannot be killed, which is as good.
-    drop(engine.run(["kill", "--signal", "KILL", container]).await);
-    engine
-        .run(["rm", "--force", "--volumes", container])
-        .await?;
-    Ok(())
-}
-
-fn remove_folder(folder: &Path) -> Result<(), ContainersError> {
-    match fs_err::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.into()),
-        _ => Ok(()),
     }
 }
 

@@ -17,6 +17,19 @@ const GRACE: Duration = Duration::from_mins(1);
 const ANSWER: Duration = Duration::from_secs(15);
 
 impl Containers {
+    /// What the machine wrote since it booted, as its serial console would show it.
+    pub(crate) async fn console(&self, instance_id: &str) -> String {
+        let container = self.container(instance_id);
+        let journal = "journalctl --boot --no-pager --lines=300 --output=short-monotonic; \
+                       tail -n 200 /var/log/cloud-init-output.log";
+        self.inner
+            .engine
+            .run(["exec", &container, "sh", "-c", journal])
+            .await
+            // A machine that is not running shows nothing.
+            .unwrap_or_default()
+    }
+
     /// Tells whether the machine's agent takes commands: whether its unit is active.
     pub(crate) async fn agent_answers(&self, instance_id: &str) -> bool {
         let container = self.container(instance_id);

@@ -573,7 +573,7 @@ async fn a_member_is_deployed_to_and_its_clone_never_joins() {
 fn bundle(files: &[(&str, &str)]) -> Vec<u8> {
     use std::io::Write as _;
 
-    let mut writer = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for (name, text) in files {
         writer
             .start_file(*name, zip::write::SimpleFileOptions::default())
