@@ -41,14 +41,18 @@ write_environment() {
     } >"$demo/env"
 }
 
+# The shell's own kill: there may be no program of that name.
+# shellcheck disable=SC2016  # for the shell that is started
+end_sandbox() { as_root sh -c 'kill -s "$1" "$2"' sh "$1" "$2"; }
+
 # Ends the sandbox, which removes what it made; what one that was killed left behind goes with its label.
 stop_sandbox() {
     local pid deadline=$((SECONDS + 120))
     if sandbox_runs; then
         pid=$(cat "$demo/sandbox.pid")
-        as_root kill -TERM "$pid"
+        end_sandbox TERM "$pid"
         while sandbox_runs && [ $SECONDS -lt $deadline ]; do sleep 0.2; done
-        if sandbox_runs; then as_root kill -KILL "$pid"; fi
+        if sandbox_runs; then end_sandbox KILL "$pid"; fi
     fi
     remove_labelled
     if [ -e "$state" ]; then as_root rm -rf "$state"; fi
