@@ -13,12 +13,17 @@ use crate::id::StepId;
 /// A wait whose state does not change is told of once a minute: a log shows that something lives, and stays short.
 const PROGRESS_INTERVAL: SignedDuration = SignedDuration::from_secs(60);
 
+/// The state of a recipe's step that takes its time, as it comes in `Event::Progress`.
+const AT_WORK: &str = "at work";
+
 /// Writes one line an event.
 #[derive(Debug)]
 pub(crate) struct Lines<W> {
     output: W,
     zone: TimeZone,
     step: Option<StepId>,
+    /// A recipe's step that began: it is told when anything comes before its result.
+    begun: Option<String>,
     /// Of each subject that is waited for: the state that was told last, and when.
     told: HashMap<String, (String, Timestamp)>,
 }
@@ -30,12 +35,19 @@ impl<W: Write> Lines<W> {
             output,
             zone,
             step: None,
+            begun: None,
             told: HashMap::new(),
         }
     }
 
     /// Writes the event's line, or its lines where a text has several.
     pub(crate) fn take(&mut self, now: Timestamp, event: &Event) -> io::Result<()> {
+        if let Some(begun) = self.begun.take()
+            && !matches!(event, Event::RecipeStep { .. })
+        {
+            self.told.insert(begun.clone(), (AT_WORK.to_owned(), now));
+            self.in_step(now, &format!("{begun} …"))?;
+        }
         match event {
             Event::RunStarted {
                 run,
@@ -90,8 +102,15 @@ impl<W: Write> Lines<W> {
                 result,
                 done,
                 of,
-            } => self.in_step(now, &format!("{recipe}: {name}: {result} ({done}/{of})")),
-            Event::Output { line } => self.in_step(now, &format!("| {line}")),
+            } => {
+                let step = format!("{recipe}: {name}");
+                if result == "start" {
+                    self.begun = Some(step);
+                    return Ok(());
+                }
+                self.in_step(now, &format!("{step}: {result} ({done}/{of})"))
+            }
+            Event::Output { line } => self.in_step(now, &format!("| {}", plain(line))),
             Event::Note { level, text } => {
                 let label = match level {
                     Level::Information => "note",
@@ -209,7 +228,7 @@ mod tests {
         03:45:12 snapshot/take  take the raw image of i-0123456789abcdef0
         03:46:10 snapshot/take  done in 58s: raw image ami-0aaaaaaaaaaaaaa01
         03:46:10 apply/recipes  apply 3 recipes
-        03:46:12 apply/recipes  install-wordpress: unpack WordPress: start (4/12)
+        03:46:12 apply/recipes  install-wordpress: unpack WordPress …
         03:46:13 apply/recipes  | tar: wordpress.tar: Cannot open: No such file or directory
         03:46:13 apply/recipes  | tar: Error is not recoverable: exiting now
         03:46:14 apply/recipes  install-wordpress: unpack WordPress: failed (5/12)
