@@ -6,6 +6,7 @@ mod drive;
 mod guard;
 mod history;
 mod init;
+mod recipe;
 mod sandbox;
 mod schedule;
 mod status;
@@ -74,6 +75,9 @@ enum Verb {
     Schedule(schedule::Schedule),
     /// Write the application version that brings the image's code into place
     Bridge(bridge::Bridge),
+    /// Look at recipes, check and test them
+    #[command(subcommand)]
+    Recipe(recipe::Verb),
     /// Run a local AWS with real machines, for rehearsal and tests
     #[command(subcommand)]
     Sandbox(sandbox::Sandbox),
@@ -182,6 +186,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Verb::Status(name) => status::run(&invocation, &name.pipeline).await,
         Verb::Schedule(schedule) => schedule::run(&invocation, &schedule),
         Verb::Bridge(bridge) => bridge::run(&bridge),
+        Verb::Recipe(verb) => recipe::run(&invocation, verb).await,
         Verb::Sandbox(sandbox) => sandbox::run(&invocation, sandbox).await,
         Verb::Completions { shell } => {
             let mut text = Vec::new();

@@ -52,7 +52,7 @@ pub enum Event {
         /// The reason, for people.
         reason: String,
     },
-    /// Something is waited for.
+    /// Something is waited for, or a recipe's step takes its time (its state is [`AT_WORK`] then).
     Progress {
         /// What is waited for: `image ami-1`.
         subject: String,
@@ -102,6 +102,9 @@ pub enum Event {
         next: Vec<String>,
     },
 }
+
+/// The state of a recipe's step that takes its time, in [`Event::Progress`].
+pub const AT_WORK: &str = "at work";
 
 /// How much a note matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

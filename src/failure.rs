@@ -230,6 +230,8 @@ impl From<PipelineError> for Failure {
                 )
             }
             PipelineError::Recipe(_) => Self::new(ExitCode::Recipe, error.to_string()),
+            PipelineError::Unsettled(_) => Self::new(ExitCode::Recipe, error.to_string())
+                .hint("a step is to look first and change only what differs; give a `run` its `unless` or `creates`"),
             PipelineError::RolledBack { .. } => Self::new(ExitCode::RolledBack, error.to_string())
                 .hint("Beanstalk's events above say what was not well; the image is kept, in quarantine"),
             PipelineError::Ledger(LedgerError::OtherEnvironment { ref pipeline, .. }) => {

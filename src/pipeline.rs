@@ -14,6 +14,7 @@ mod plan;
 mod preflight;
 mod prove;
 mod quarantine;
+mod rehearse;
 mod remains;
 mod retire;
 mod rollback;
@@ -32,6 +33,7 @@ use crate::run::{LeaseError, LedgerError, Outcome, Run, StepError, StoreError};
 pub use apply::RecipeFailure;
 pub use plan::{Plan, PlanError, Source};
 pub use preflight::Refusal;
+pub use rehearse::{Stage, rehearse};
 pub use remains::{left_by, stop_work};
 pub use status::{Status, status};
 pub use verdict::{Judge, Judgement, Sample};
@@ -85,6 +87,9 @@ pub enum PipelineError {
         /// Why.
         reason: String,
     },
+    /// A rehearsal of recipes changed something the second time as well.
+    #[error("a second run of the same recipe changes again: {}", .0.join("; "))]
+    Unsettled(Vec<String>),
     /// The environment changed under our hands.
     #[error("{0}")]
     Disturbed(String),

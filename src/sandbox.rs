@@ -176,9 +176,7 @@ impl Sandbox {
     /// # Errors
     /// Simulated machines, which have neither disks nor a database, and what could not be made.
     pub async fn make_demo(&self, bundle: Vec<u8>) -> Result<DemoWorld, SandboxError> {
-        let Machines::Containers(containers) = self.core.machines() else {
-            return Err(SandboxError::Simulated);
-        };
+        let containers = self.containers()?;
         let options = demo::DemoOptions {
             endpoint: self.address,
             region: self.core.options().region.clone(),
@@ -190,6 +188,48 @@ impl Sandbox {
         demo::make(containers, options)
             .await
             .map_err(|error| SandboxError::Demo(Box::new(error)))
+    }
+
+    /// The file system that [`make_file_system`](Self::make_file_system) makes.
+    pub const FILE_SYSTEM: &'static str = demo::FILE_SYSTEM;
+    /// The parameter that holds the password of `admin` on the database.
+    pub const PASSWORD_PARAMETER: &'static str = demo::PASSWORD_PARAMETER;
+
+    /// Makes a file system that machines can mount.
+    ///
+    /// # Errors
+    /// Simulated machines, and what could not be made.
+    pub fn make_file_system(&self) -> Result<(), SandboxError> {
+        demo::file_system(self.containers()?).map_err(|error| SandboxError::Demo(Box::new(error)))
+    }
+
+    /// Starts a database and keeps the password of its user `admin` as a parameter. Returns its address.
+    ///
+    /// # Errors
+    /// Simulated machines, and what could not be made.
+    pub async fn make_database(&self) -> Result<std::net::IpAddr, SandboxError> {
+        let client = demo::Client {
+            endpoint: self.address,
+            region: self.core.options().region.clone(),
+        };
+        demo::database(self.containers()?, &client)
+            .await
+            .map_err(|error| SandboxError::Demo(Box::new(error)))
+    }
+
+    fn containers(&self) -> Result<&Containers, SandboxError> {
+        match self.core.machines() {
+            Machines::Containers(containers) => Ok(containers),
+            Machines::Simulated(_) => Err(SandboxError::Simulated),
+        }
+    }
+
+    /// The stock image of its newest platform, and a subnet: what a machine can be launched with.
+    pub fn ground(&self) -> (String, String) {
+        let image = beanstalk::platforms::Platform::newest().image.to_owned();
+        let state = self.core.state();
+        let subnet = state.subnets.first().map(|subnet| subnet.id.clone());
+        (image, subnet.unwrap_or_default())
     }
 
     /// All requests so far, in the order in which they came.

@@ -147,6 +147,12 @@ fn display(invocation: &Invocation) -> Display {
     Display::new(mode, !invocation.surroundings.no_color, crate::pace::now)
 }
 
+/// A display for work that is no run of a pipeline: lines, or JSON where that is asked for.
+pub(super) fn plain_display(invocation: &Invocation) -> Display {
+    let mode = Mode::choose(invocation.global.json, false, true);
+    Display::new(mode, false, crate::pace::now)
+}
+
 /// Where the log of a run is written: where systemd lets a service write, else beside the settings.
 fn log_folder(invocation: &Invocation) -> PathBuf {
     match &invocation.surroundings.state_folder {
@@ -168,7 +174,7 @@ fn who(invocation: &Invocation) -> String {
 }
 
 /// Ends the display before an error is printed below it.
-fn ended(display: &Display, result: Result<ExitCode, Failure>) -> Result<ExitCode, Failure> {
+pub(super) fn ended<T>(display: &Display, result: Result<T, Failure>) -> Result<T, Failure> {
     let finished = display.finish();
     match (result, finished) {
         (Ok(_), Err(error)) => Err(Failure::unexpected(

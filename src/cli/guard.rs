@@ -51,6 +51,7 @@ pub(super) async fn connect(
         region: settings.region.clone().or(global.region.clone()),
         profile: global.profile.clone(),
         pace: invocation.surroundings.pace,
+        local: None,
     };
     let cloud = Cloud::connect(connection, events).await?;
     let identity = cloud.identity().await?;

@@ -7,14 +7,11 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::text::{duration, first_line, plain, plain_lines};
-use crate::event::{Event, Level};
+use crate::event::{AT_WORK, Event, Level};
 use crate::id::StepId;
 
 /// A wait whose state does not change is told of once a minute: a log shows that something lives, and stays short.
 const PROGRESS_INTERVAL: SignedDuration = SignedDuration::from_secs(60);
-
-/// The state of a recipe's step that takes its time, as it comes in `Event::Progress`.
-const AT_WORK: &str = "at work";
 
 /// Writes one line an event.
 #[derive(Debug)]

@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use super::launch::Seed;
 use super::{Context, PipelineError, names};
-use crate::event::{Emitter, Event};
+use crate::cloud::Cloud;
+use crate::event::{AT_WORK, Emitter, Event};
 use crate::id::{InstanceId, RunId};
 use crate::node::{Job, Node};
+use crate::pace;
 use crate::recipe::{Line, Reader, Script, StepResult};
 use crate::run::Run;
 
@@ -70,20 +72,15 @@ pub(super) async fn recipes(
         "apply/recipes",
         format!("apply {}", plan.recipe_names.join(", ")),
         async || {
-            script(
-                context,
-                instance,
-                &names::unit(&id, "apply"),
-                &plan.apply,
-                "apply",
-            )
-            .await
+            let unit = names::unit(&id, "apply");
+            let applied = script(context.cloud, instance, &unit, &plan.apply, "apply").await;
+            applied.map(drop)
         },
     )
     .await
     .map_err(PipelineError::from)?;
     run.step("apply/checks", "the checks of every recipe", async || {
-        checks(context, &id, "seed", instance).await
+        checks(context.cloud, &id, "seed", instance, &context.plan.verify).await
     })
     .await
     .map_err(PipelineError::from)
@@ -91,10 +88,11 @@ pub(super) async fn recipes(
 
 /// Puts the application in place on a machine of ours and runs every recipe's checks there.
 pub(super) async fn checks(
-    context: &Context<'_>,
+    cloud: &Cloud,
     run: &RunId,
     name: &str,
     instance: &InstanceId,
+    verify: &Script,
 ) -> Result<(), PipelineError> {
     let mut log = Vec::new();
     let job = Job {
@@ -102,7 +100,7 @@ pub(super) async fn checks(
         script: DEPLOY,
         limit: Duration::from_mins(30),
     };
-    let code = Node::new(context.cloud, instance)
+    let code = Node::new(cloud, instance)
         .run(&job, |bytes| log.extend_from_slice(bytes))
         .await?;
     if code != 0 {
@@ -119,23 +117,29 @@ pub(super) async fn checks(
         .into());
     }
     let unit = names::unit(run, &format!("{name}-checks"));
-    script(context, instance, &unit, &context.plan.verify, "the checks").await
+    let checked = script(cloud, instance, &unit, verify, "the checks").await;
+    checked.map(drop)
 }
+
+/// The steps of a script that changed something, as people know them; those that do so every time left out.
+pub(super) struct Changed(pub(super) Vec<String>);
 
 /// Runs a compiled script on a machine, tells its steps and output, and turns a failed step into what people need.
 pub(super) async fn script(
-    context: &Context<'_>,
+    cloud: &Cloud,
     instance: &InstanceId,
     unit: &str,
     script: &Script,
     what: &str,
-) -> Result<(), PipelineError> {
-    let events = context.cloud.events();
+) -> Result<Changed, PipelineError> {
+    let events = cloud.events();
     let mut reader = Reader::new(script);
     let mut log = Log {
         script,
         events,
         done: 0,
+        at_work: None,
+        changed: Vec::new(),
         failed: None,
         last: VecDeque::new(),
     };
@@ -144,11 +148,11 @@ pub(super) async fn script(
         script: &script.text,
         limit: LIMIT,
     };
-    let node = Node::new(context.cloud, instance);
+    let node = Node::new(cloud, instance);
     let code = node.run(&job, |bytes| log.take(reader.feed(bytes))).await?;
     log.take(reader.finish());
     if code == 0 {
-        return Ok(());
+        return Ok(Changed(log.changed));
     }
     // The script itself ends with 1 whatever failed in it; the step's own code says more.
     let (step, code) = match &log.failed {
@@ -181,6 +185,9 @@ struct Log<'a> {
     script: &'a Script,
     events: &'a Emitter,
     done: usize,
+    /// The step that is running, and since when.
+    at_work: Option<(String, jiff::Timestamp)>,
+    changed: Vec<String>,
     /// The step that failed, and its code.
     failed: Option<(String, i32)>,
     last: VecDeque<String>,
@@ -200,6 +207,15 @@ impl Log<'_> {
                 }
             }
         }
+        if let Some((subject, since)) = &self.at_work {
+            let waited = pace::now().duration_since(*since).as_secs();
+            self.events.emit(Event::Progress {
+                subject: subject.clone(),
+                state: AT_WORK.to_owned(),
+                done: None,
+                waited_seconds: u64::try_from(waited).unwrap_or_default(),
+            });
+        }
     }
 
     fn step(&mut self, id: &str, result: StepResult) {
@@ -215,8 +231,15 @@ impl Log<'_> {
         };
         if result != StepResult::Started {
             self.done += 1;
+            self.at_work = None;
         }
         if let Some(step) = self.script.step(id) {
+            let subject = format!("{}: {}", step.recipe, step.name);
+            match result {
+                StepResult::Started => self.at_work = Some((subject, pace::now())),
+                StepResult::Changed if !step.always => self.changed.push(subject),
+                _ => {}
+            }
             self.events.emit(Event::RecipeStep {
                 recipe: step.recipe.clone(),
                 name: step.name.clone(),

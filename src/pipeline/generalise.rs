@@ -34,11 +34,11 @@ pub(super) async fn machine(
             if matches!(state, InstanceState::Stopped | InstanceState::Stopping) {
                 stopped(context, instance).await?;
                 context.cloud.start_instance(instance).await?;
-                until_it_answers(context, instance).await?;
+                until_it_answers(context.cloud, instance).await?;
             }
             let unit = names::unit(&id, "generalise");
             apply::script(
-                context,
+                context.cloud,
                 instance,
                 &unit,
                 &context.plan.generalise,

@@ -8,7 +8,7 @@ use super::names::{self, Role};
 use super::observe::Ground;
 use super::snapshot::Origin;
 use super::{Context, PipelineError};
-use crate::cloud::{InstanceState, LaunchRequest, Look, Wait, WaitError};
+use crate::cloud::{Cloud, InstanceState, LaunchRequest, Look, Wait, WaitError};
 use crate::id::{ImageId, InstanceId, RunId};
 use crate::node::{Job, Node};
 use crate::pace::Schedule;
@@ -91,7 +91,7 @@ pub(super) async fn seed(
     run.step(
         "launch/agent",
         format!("wait for the agent of {instance}"),
-        async || until_it_answers(context, &instance).await,
+        async || until_it_answers(context.cloud, &instance).await,
     )
     .await?;
     let identity = run
@@ -140,7 +140,7 @@ pub(super) async fn machine(
             tags: names::tags(plan, run, role, attempt),
         };
         let failure = match cloud.ensure_instance(&request).await {
-            Ok(instance) => match until_it_runs(context, &instance).await {
+            Ok(instance) => match until_it_runs(cloud, &instance).await {
                 Ok(()) => return Ok(instance),
                 Err(WaitError::Never { subject, reason }) => format!("{subject}: {reason}"),
                 Err(error) => return Err(error.into()),
@@ -166,8 +166,7 @@ pub(super) async fn machine(
     }
 }
 
-async fn until_it_runs(context: &Context<'_>, id: &InstanceId) -> Result<(), WaitError> {
-    let cloud = context.cloud;
+pub(super) async fn until_it_runs(cloud: &Cloud, id: &InstanceId) -> Result<(), WaitError> {
     let wait = Wait {
         subject: format!("instance {id}"),
         schedule: RUNNING,
@@ -193,11 +192,7 @@ async fn until_it_runs(context: &Context<'_>, id: &InstanceId) -> Result<(), Wai
 }
 
 /// Waits until Systems Manager has the machine online and it answers a no-op.
-pub(super) async fn until_it_answers(
-    context: &Context<'_>,
-    id: &InstanceId,
-) -> Result<(), PipelineError> {
-    let cloud = context.cloud;
+pub(super) async fn until_it_answers(cloud: &Cloud, id: &InstanceId) -> Result<(), PipelineError> {
     let wait = Wait {
         subject: format!("agent of {id}"),
         schedule: ONLINE,

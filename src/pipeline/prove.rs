@@ -28,7 +28,7 @@ pub(super) async fn boots(
     run.step(
         "prove/agent",
         format!("wait for the agent of {proof}"),
-        async || launch::until_it_answers(context, &proof).await,
+        async || launch::until_it_answers(context.cloud, &proof).await,
     )
     .await?;
     run.step(
@@ -47,7 +47,7 @@ pub(super) async fn boots(
         "no leftovers, and every recipe's checks",
         async || {
             launch::must_have_no_leftovers(context, &id, &proof).await?;
-            apply::checks(context, &id, "proof", &proof).await
+            apply::checks(context.cloud, &id, "proof", &proof, &context.plan.verify).await
         },
     )
     .await?;

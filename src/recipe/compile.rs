@@ -308,6 +308,7 @@ impl Compiler {
                 recipe: content.name.clone(),
                 name: handler.name.text.clone(),
                 kind: "handler".to_owned(),
+                always: false,
                 place: content.source.place(handler.name.span.start),
             };
             self.push(
@@ -336,6 +337,7 @@ fn info(bound: &Bound, id: &str, step: &Step) -> StepInfo {
             .or(inner)
             .unwrap_or_else(|| verify::describe(&step.kind, &step.body)),
         kind: step.kind.text.clone(),
+        always: step.kind.text == "run" && step.body.get("always").is_some(),
         place: content.source.place(step.kind.span.start),
     }
 }

@@ -141,7 +141,38 @@ impl Library {
                     .and_then(|path| name_of(&path)),
             );
         }
+        names.remove("test");
         names.into_iter().collect()
+    }
+
+    /// Whether the project has a recipe of this name itself.
+    pub fn is_own(&self, name: &str) -> bool {
+        self.project.as_ref().is_some_and(|folder| {
+            [format!("{name}.yaml"), format!("{name}/recipe.yaml")]
+                .iter()
+                .any(|path| folder.join(path).is_file())
+        })
+    }
+
+    /// Reads the recipe that tests another one: `NAME.test.yaml`, or `test.yaml` beside `recipe.yaml`; none where there
+    /// is none.
+    ///
+    /// # Errors
+    /// As `load`.
+    pub fn load_test(&self, name: &str) -> Option<Result<Recipe, LoadError>> {
+        let own = self.is_own(name);
+        let folder = self.project.as_ref().filter(|_| own);
+        for candidate in [format!("{name}.test.yaml"), format!("{name}/test.yaml")] {
+            if let Some(folder) = folder {
+                let path = folder.join(&candidate);
+                if path.is_file() {
+                    return Some(Self::load_file(&path));
+                }
+            } else if !own && EMBEDDED.get_file(&candidate).is_some() {
+                return embedded("test", &candidate);
+            }
+        }
+        None
     }
 
     /// Reads a recipe and checks all of it.
@@ -168,18 +199,8 @@ impl Library {
                 return read(name, &path, text, Files::Folder(folder)).map_err(LoadError::Invalid);
             }
         }
-        for candidate in &candidates {
-            if let Some(text) = EMBEDDED
-                .get_file(candidate)
-                .and_then(|file| file.contents_utf8())
-            {
-                let path = Path::new("built-in/recipes").join(candidate);
-                let folder = Path::new(candidate)
-                    .parent()
-                    .map_or_else(PathBuf::new, Path::to_owned);
-                return read(name, &path, text.to_owned(), Files::Embedded(folder))
-                    .map_err(LoadError::Invalid);
-            }
+        if let Some(read) = candidates.iter().find_map(|path| embedded(name, path)) {
+            return read;
         }
         let names = self.names();
         let suggestion =
@@ -202,11 +223,31 @@ impl Library {
     }
 }
 
-/// `a.yaml` and `a/recipe.yaml` are both called `a`.
+/// Reads a recipe of the binary, where it has that file.
+fn embedded(name: &str, file: &str) -> Option<Result<Recipe, LoadError>> {
+    let text = EMBEDDED.get_file(file)?.contents_utf8()?.to_owned();
+    let path = Path::new("built-in/recipes").join(file);
+    let folder = Path::new(file)
+        .parent()
+        .map_or_else(PathBuf::new, Path::to_owned);
+    Some(read(name, &path, text, Files::Embedded(folder)).map_err(LoadError::Invalid))
+}
+
+/// Tests of recipes lie beside them and are no recipes that a pipeline could name.
+fn is_test(name: &str) -> bool {
+    Path::new(name)
+        .extension()
+        .is_some_and(|extension| extension == "test")
+}
+
+/// `a.yaml` and `a/recipe.yaml` are both called `a`; `a.test.yaml` is called `test`, as `a/test.yaml` is.
 fn name_of(path: &Path) -> Option<String> {
     let stem = path.file_stem()?.to_str()?;
     if path.extension()? != "yaml" {
         return None;
+    }
+    if is_test(stem) {
+        return Some("test".to_owned());
     }
     if stem == "recipe" {
         return path.parent()?.file_name()?.to_str().map(str::to_owned);

@@ -6,6 +6,8 @@ use super::forms::{is_cidr, is_hostname, is_path, parse_mode, parse_size, writte
 use super::secrets::SecretReference;
 use crate::document::{self, Fields, Node, Review, Source, Value};
 
+mod shown;
+
 /// What a recipe declares under `params`.
 #[derive(Clone, Debug)]
 pub struct Parameter {

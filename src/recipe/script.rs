@@ -48,6 +48,8 @@ pub struct StepInfo {
     pub name: String,
     /// The key that it stands under: `file`.
     pub kind: String,
+    /// Whether it is done at every time, and so counts as a change at every time.
+    pub always: bool,
     /// Where it stands.
     pub place: Place,
 }

@@ -77,26 +77,12 @@ pub(crate) async fn make(
     containers: &Containers,
     options: DemoOptions,
 ) -> Result<DemoWorld, DemoError> {
-    containers
-        .create_file_system(FILE_SYSTEM)
-        .map_err(MachineError::from)?;
-    let password = random_password().map_err(DemoError::Random)?;
-    let database = containers
-        .start_database(APPLICATION, &password)
-        .await
-        .map_err(MachineError::from)?;
-
+    file_system(containers)?;
     let client = Client {
         endpoint: options.endpoint,
         region: options.region.clone(),
     };
-    let parameter = serde_json::json!({
-        "Name": PASSWORD_PARAMETER,
-        "Type": "SecureString",
-        "Value": password,
-        "Description": "The password of admin on the shop's database",
-    });
-    client.systems_manager("PutParameter", &parameter).await?;
+    let database = database(containers, &client).await?;
 
     let bucket = format!("elasticbeanstalk-{}-{}", options.region, options.account);
     let key = format!("{APPLICATION}/{VERSION_LABEL}.zip");
@@ -129,6 +115,33 @@ pub(crate) async fn make(
     );
     client.beanstalk("CreateEnvironment", &form).await?;
     Ok(DemoWorld { database })
+}
+
+/// Makes the file system for uploads.
+pub(crate) fn file_system(containers: &Containers) -> Result<(), DemoError> {
+    let made = containers.create_file_system(FILE_SYSTEM);
+    made.map_err(MachineError::from)?;
+    Ok(())
+}
+
+/// Starts the database, and keeps its password as a parameter. Returns its address.
+pub(crate) async fn database(
+    containers: &Containers,
+    client: &Client,
+) -> Result<IpAddr, DemoError> {
+    let password = random_password().map_err(DemoError::Random)?;
+    let address = containers
+        .start_database(APPLICATION, &password)
+        .await
+        .map_err(MachineError::from)?;
+    let parameter = serde_json::json!({
+        "Name": PASSWORD_PARAMETER,
+        "Type": "SecureString",
+        "Value": password,
+        "Description": "The password of admin on the shop's database",
+    });
+    client.systems_manager("PutParameter", &parameter).await?;
+    Ok(address)
 }
 
 /// Two to four instances behind a load balancer, replaced one at a time as their health allows.
@@ -190,9 +203,9 @@ fn random_password() -> std::io::Result<String> {
 }
 
 /// A client of the sandbox's endpoint, as small as can be.
-struct Client {
-    endpoint: SocketAddr,
-    region: String,
+pub(crate) struct Client {
+    pub(crate) endpoint: SocketAddr,
+    pub(crate) region: String,
 }
 
 impl Client {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::Read as _;
 
 /// Every verb, as it is asked for its help.
-const VERBS: [&str; 14] = [
+const VERBS: [&str; 15] = [
     "init",
     "check",
     "build",
@@ -17,6 +17,7 @@ const VERBS: [&str; 14] = [
     "status",
     "schedule",
     "bridge",
+    "recipe",
     "sandbox",
     "completions",
     "manual",

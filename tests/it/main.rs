@@ -14,6 +14,7 @@ mod interrupt;
 mod layers;
 mod library;
 mod pipeline;
+mod recipe_verbs;
 mod recipes;
 mod refusals;
 mod sandbox;

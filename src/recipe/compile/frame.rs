@@ -34,6 +34,7 @@ impl Compiler {
             recipe,
             name: name.to_owned(),
             kind: id.to_owned(),
+            always: false,
             place,
         }
     }
@@ -53,6 +54,7 @@ impl Compiler {
             recipe: content.name.clone(),
             name: "this machine's platform".to_owned(),
             kind: "platform".to_owned(),
+            always: false,
             place: content.source.place(at),
         };
         let work = Work {

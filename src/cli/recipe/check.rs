@@ -1,0 +1,54 @@
+//! `goldseed recipe check`: recipes alone, without any pipeline.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{ExitCode, Failure, answer, load_failure};
+use crate::document::Diagnostics;
+use crate::recipe::{Library, LoadError};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Check {
+    /// Names or YAML files; without any, all recipes of the project
+    #[arg(value_name = "RECIPE")]
+    recipes: Vec<String>,
+}
+
+pub(super) fn run(library: &Library, check: &Check) -> Result<ExitCode, Failure> {
+    let wanted = if check.recipes.is_empty() {
+        own(library)
+    } else {
+        check.recipes.clone()
+    };
+    let mut mistakes = Diagnostics::default();
+    let mut text = String::new();
+    for name in &wanted {
+        let is_file = Path::new(name)
+            .extension()
+            .is_some_and(|extension| extension == "yaml" || extension == "yml");
+        let read = if is_file {
+            Library::load_file(&PathBuf::from(name))
+        } else {
+            library.load(name)
+        };
+        match read {
+            Ok(recipe) => writeln!(text, "{}: no mistakes", recipe.source().path().display())
+                .expect("a String takes everything"),
+            Err(LoadError::Invalid(more)) => mistakes.0.extend(more.0),
+            Err(error) => return Err(load_failure(library, error)),
+        }
+    }
+    if wanted.is_empty() {
+        text.push_str("this project has no recipes of its own\n");
+    }
+    answer(&text)?;
+    mistakes.or(ExitCode::Done).map_err(Failure::from)
+}
+
+fn own(library: &Library) -> Vec<String> {
+    let mut names = library.names();
+    names.retain(|name| library.is_own(name));
+    names
+}

@@ -1,0 +1,176 @@
+//! `goldseed recipe test`: a recipe on a fresh machine of a local AWS, twice, with its checks.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{ExitCode, Failure, Invocation, answer, load, load_failure};
+use crate::cloud::{Cloud, Connection};
+use crate::document::Document;
+use crate::event::Emitter;
+use crate::id::{ImageId, RunId, SubnetId};
+use crate::pace::{self, Pace};
+use crate::pipeline::{self, Stage};
+use crate::recipe::{self, Bound, Library, Purpose, Recipe};
+use crate::sandbox::{MachineKind, Options, Sandbox};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Test {
+    /// The recipe; with a file `test.yaml` beside it (or `NAME.test.yaml`), that recipe is what runs
+    recipe: String,
+    /// A value of a parameter, as YAML; may be given several times
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    values: Vec<String>,
+}
+
+/// How much faster than AWS the local one is here; nothing in a test waits for people.
+const PACE: f64 = 0.05;
+
+/// The parameters of a test recipe that the local AWS gives values to, where the test declares them.
+const FILE_SYSTEM: &str = "file_system";
+const DATABASE: &str = "database";
+const DATABASE_PASSWORD: &str = "database_password";
+
+pub(super) async fn run(
+    invocation: &Invocation,
+    library: &Library,
+    test: &Test,
+) -> Result<ExitCode, Failure> {
+    let recipe = match library.load_test(&test.recipe) {
+        Some(read) => read.map_err(|error| load_failure(library, error))?,
+        None => load(library, &test.recipe)?,
+    };
+    let offered = Offers::of(&recipe);
+    // What can be wrong without a machine is told before one is started.
+    bound(&recipe, &test.values, &offered.samples())?;
+
+    let state = PathBuf::from(".goldseed/recipe-test").join(&test.recipe);
+    let options = Options {
+        machines: MachineKind::Containers,
+        pace: PACE,
+        ..Options::simulated(&state)
+    };
+    let sandbox = Sandbox::start(options).await.map_err(|error| {
+        Failure::unexpected("the local AWS could not be started", &error)
+            .hint("real machines are set up by scripts/setup")
+    })?;
+    let result = tokio::select! {
+        result = rehearse(invocation, &sandbox, &recipe, test, &offered) => result.map(Some),
+        _ = crate::cli::drive::interrupted() => Ok(None),
+    };
+    sandbox.stop().await;
+    fs_err::remove_dir_all(&state)
+        .map_err(|error| Failure::unexpected("the test's folder could not be removed", &error))?;
+    let Some(changed) = result? else {
+        return Ok(ExitCode::Interrupted);
+    };
+    answer(&format!(
+        "{}: {changed} step(s) changed something, none the second time; its checks passed both times\n",
+        test.recipe
+    ))
+}
+
+async fn rehearse(
+    invocation: &Invocation,
+    sandbox: &Sandbox,
+    recipe: &Recipe,
+    test: &Test,
+    offered: &Offers,
+) -> Result<usize, Failure> {
+    let display = crate::cli::drive::plain_display(invocation);
+    let values = offered.make(sandbox).await?;
+    let bound = bound(recipe, &test.values, &values)?;
+    let compiled = |purpose| recipe::compile(std::slice::from_ref(&bound), purpose);
+    let (apply, verify) = (compiled(Purpose::Apply)?, compiled(Purpose::Verify)?);
+    let cloud = connect(sandbox, display.emitter()).await?;
+    let (image, subnet) = sandbox.ground();
+    let stage = Stage {
+        image: ImageId::new(image),
+        subnet: SubnetId::new(subnet),
+        instance_type: "t3.small".to_owned(),
+    };
+    let run = RunId::starting_at(pace::now(), 0);
+    let changed = pipeline::rehearse(&cloud, &run, &stage, &apply, &verify).await;
+    crate::cli::drive::ended(&display, changed.map_err(Failure::from))
+}
+
+async fn connect(sandbox: &Sandbox, events: Emitter) -> Result<Cloud, Failure> {
+    let connection = Connection {
+        region: Some("eu-central-1".to_owned()),
+        pace: Pace::new(PACE).unwrap_or_default(),
+        local: Some(sandbox.endpoint()),
+        ..Connection::default()
+    };
+    Ok(Cloud::connect(connection, events).await?)
+}
+
+/// Gives a recipe values: what the local AWS offers, then what the command line says.
+fn bound(recipe: &Recipe, said: &[String], offered: &[(&str, String)]) -> Result<Bound, Failure> {
+    let mut lines = String::new();
+    for one in said {
+        let Some((name, value)) = one.split_once('=') else {
+            return Err(Failure::new(
+                ExitCode::Usage,
+                format!("`--set {one}` is not NAME=VALUE"),
+            ));
+        };
+        writeln!(lines, "{name}: {value}").expect("a String takes everything");
+    }
+    for (name, value) in offered {
+        let is_said = said
+            .iter()
+            .any(|one| one.split_once('=').is_some_and(|(said, _)| said == *name));
+        if !is_said {
+            writeln!(lines, "{name}: {value:?}").expect("a String takes everything");
+        }
+    }
+    let document = Document::parse(Path::new("--set"), lines)?;
+    Ok(recipe.bind(&document.source, 0..0, Some(&document.root))?)
+}
+
+/// What the local AWS has for a test.
+struct Offers {
+    file_system: bool,
+    database: bool,
+}
+
+impl Offers {
+    fn of(recipe: &Recipe) -> Self {
+        let asks = |name: &str| recipe.parameters().iter().any(|one| one.name == name);
+        Self {
+            file_system: asks(FILE_SYSTEM),
+            database: asks(DATABASE) || asks(DATABASE_PASSWORD),
+        }
+    }
+
+    /// Values of the right form, before anything is made.
+    fn samples(&self) -> Vec<(&'static str, String)> {
+        self.values("192.0.2.1")
+    }
+
+    fn values(&self, address: &str) -> Vec<(&'static str, String)> {
+        let mut values = Vec::new();
+        if self.file_system {
+            values.push((FILE_SYSTEM, Sandbox::FILE_SYSTEM.to_owned()));
+        }
+        if self.database {
+            values.push((DATABASE, address.to_owned()));
+            let reference = format!("ssm:{}", Sandbox::PASSWORD_PARAMETER);
+            values.push((DATABASE_PASSWORD, reference));
+        }
+        values
+    }
+
+    async fn make(&self, sandbox: &Sandbox) -> Result<Vec<(&'static str, String)>, Failure> {
+        let failed = |error| Failure::unexpected("the local AWS is not complete", &error);
+        let mut address = String::new();
+        if self.file_system {
+            sandbox.make_file_system().map_err(failed)?;
+        }
+        if self.database {
+            address = sandbox.make_database().await.map_err(failed)?.to_string();
+        }
+        Ok(self.values(&address))
+    }
+}

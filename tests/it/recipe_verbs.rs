@@ -1,0 +1,118 @@
+//! `goldseed recipe`: what it says of recipes, and how it tests them on a machine.
+
+use super::world::{Goldseed, World};
+
+const HELLO: &str = "\
+recipe: 1
+name: greeting
+summary: A greeting of this project
+params:
+  greeting: {type: string, default: \"Hello\", help: one line}
+  pin: {type: secret, optional: true}
+steps:
+  - file: {path: /etc/motd, content: \"${{ greeting }}\\n\"}
+verify:
+  - command: {run: cat /etc/motd, contains: \"${{ greeting }}\"}
+";
+
+#[test]
+fn recipes_are_listed_with_those_of_the_project_marked() {
+    let world = World::empty();
+    world.write("recipes/greeting.yaml", HELLO);
+    world.write("recipes/bridge.yaml", "recipe: 1\nname: bridge\n");
+    insta::assert_snapshot!("recipe_list", world.succeed(["recipe", "list"]).plain());
+}
+
+#[test]
+fn a_recipe_shows_its_parameters_and_how_a_pipeline_names_it() {
+    let world = World::empty();
+    world.write("recipes/greeting.yaml", HELLO);
+    let shown: String = ["greeting", "mount-efs", "bridge"]
+        .map(|name| world.succeed(["recipe", "show", name]).plain())
+        .concat();
+    insta::assert_snapshot!("recipe_show", shown);
+    let source = world.succeed(["recipe", "show", "greeting", "--source"]);
+    assert_eq!(source.stdout, HELLO);
+    let unknown = world.run(["recipe", "show", "greetin"]);
+    assert_eq!(unknown.code, Some(3));
+    assert!(unknown.stderr.contains("did you mean `greeting`?"));
+}
+
+#[test]
+fn recipes_are_checked_without_any_pipeline() {
+    let world = World::empty();
+    world.write("recipes/greeting.yaml", HELLO);
+    world.write(
+        "recipes/odd.yaml",
+        "recipe: 1\nname: odd\nsummary: x\nsteps:\n  - fil: {path: /a}\n  - file: {path: a}\n",
+    );
+    let checked = world.run(["recipe", "check"]);
+    assert_eq!(checked.code, Some(3));
+    insta::assert_snapshot!("recipe_check", checked.plain());
+    let one = world.succeed(["recipe", "check", "recipes/greeting.yaml"]);
+    assert_eq!(one.stdout, "recipes/greeting.yaml: no mistakes\n");
+}
+
+#[test]
+fn a_test_that_cannot_be_made_starts_no_machine() {
+    let world = World::empty();
+    world.write("recipes/greeting.yaml", HELLO);
+    let cases = [
+        (
+            world.run(["recipe", "test", "greetings"]),
+            3,
+            "did you mean `greeting`?",
+        ),
+        (
+            world.run(["recipe", "test", "greeting", "--set", "greting=x"]),
+            3,
+            "did you mean `greeting`?",
+        ),
+        (
+            world.run(["recipe", "test", "greeting", "--set", "greeting"]),
+            2,
+            "is not NAME=VALUE",
+        ),
+        (
+            world.run(["recipe", "test", "install-wordpress"]),
+            3,
+            "needs `admin_email`",
+        ),
+    ];
+    for (output, code, said) in cases {
+        assert_eq!(output.code, Some(code), "{output}");
+        assert!(output.stderr.contains(said), "{output}");
+    }
+    assert!(!world.project().join(".goldseed").exists());
+}
+
+#[test]
+fn a_recipe_is_applied_twice_and_must_change_nothing_the_second_time() {
+    let world = World::empty();
+    world.write("recipes/greeting.yaml", HELLO);
+    // The engine finds its own programs by the path.
+    let with_path = |command: Goldseed<'_>| command.env("PATH", env!("PATH")).run();
+    let tested = with_path(world.goldseed([
+        "recipe",
+        "test",
+        "greeting",
+        "--set",
+        "greeting=Good morning",
+    ]));
+    assert_eq!(
+        tested.stdout,
+        "greeting: 1 step(s) changed something, none the second time; its checks passed both times\n"
+    );
+    let again = "recipe: 1\nname: again\nsteps:\n  - run: {name: write the time, command: date > /etc/when, unless: \"false\"}\n";
+    world.write("recipes/again.yaml", again);
+    let unsettled = with_path(world.goldseed(["recipe", "test", "again"]));
+    assert_eq!(unsettled.code, Some(6));
+    assert!(
+        unsettled
+            .stderr
+            .contains("a second run of the same recipe changes again: again: write the time"),
+        "{}",
+        unsettled.stderr
+    );
+    assert!(!world.project().join(".goldseed/recipe-test/again").exists());
+}
