@@ -13,6 +13,7 @@ use super::verify;
 use crate::document::{Diagnostics, Node, Review, Value};
 
 mod frame;
+mod label;
 
 /// Compiles recipes, in their order, to one script.
 ///
@@ -202,7 +203,11 @@ impl Compiler {
 
     fn step(&mut self, bound: &Bound, prefix: &str, id: &str, step: &Step, item: Option<String>) {
         let content = &bound.recipe.0;
-        let info = info(bound, id, step);
+        let scope = Scope {
+            item,
+            ..bound.scope()
+        };
+        let info = label::info(bound, id, step, &scope);
         if step
             .condition
             .as_ref()
@@ -210,10 +215,6 @@ impl Compiler {
         {
             return self.push(info, Call::Skip);
         }
-        let scope = Scope {
-            item,
-            ..bound.scope()
-        };
         let review = Review::of(&content.source);
         let kind = step.kind.text.as_str();
         let body = interpolate::resolve(
@@ -257,8 +258,8 @@ impl Compiler {
     }
 
     fn check(&mut self, bound: &Bound, id: &str, check: &Step) {
-        let info = info(bound, id, check);
         let scope = bound.scope();
+        let info = label::info(bound, id, check, &scope);
         if check
             .condition
             .as_ref()
@@ -319,25 +320,5 @@ impl Compiler {
                 },
             );
         }
-    }
-}
-
-fn info(bound: &Bound, id: &str, step: &Step) -> StepInfo {
-    let content = &bound.recipe.0;
-    let inner = match step.body.get("name").map(|node| &node.value) {
-        Some(Value::Text { text, .. }) if step.kind.text == "run" => Some(text.clone()),
-        _ => None,
-    };
-    StepInfo {
-        id: id.to_owned(),
-        recipe: content.name.clone(),
-        name: step
-            .name
-            .clone()
-            .or(inner)
-            .unwrap_or_else(|| verify::describe(&step.kind, &step.body)),
-        kind: step.kind.text.clone(),
-        always: step.kind.text == "run" && step.body.get("always").is_some(),
-        place: content.source.place(step.kind.span.start),
     }
 }

@@ -45,7 +45,8 @@ pub(crate) struct Step {
     /// The key that says what it is: `file`, `http`.
     pub(crate) kind: Key,
     pub(crate) body: Node,
-    pub(crate) name: Option<String>,
+    /// For people; references in it are filled in.
+    pub(crate) name: Option<Node>,
     pub(crate) role: Role,
     pub(crate) condition: Option<Condition>,
     pub(crate) notify: Vec<String>,

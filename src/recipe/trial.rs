@@ -2,7 +2,7 @@
 
 use super::compile::secrets_of;
 use super::interpolate::{self, Scope};
-use super::model::Recipe;
+use super::model::{Recipe, Step};
 use super::parameters::{Argument, Kind};
 use super::resources::{self, Site};
 use super::secrets::SecretReference;
@@ -28,6 +28,7 @@ pub(crate) fn with_samples(recipe: &Recipe, review: &Review) {
             scope.item = Some("sample".to_owned());
             scope.samples.push("item".to_owned());
         }
+        name(step, &scope, review);
         attempt(
             &step.body,
             &scope,
@@ -45,6 +46,7 @@ pub(crate) fn with_samples(recipe: &Recipe, review: &Review) {
         );
     }
     for check in &content.checks {
+        name(check, &scope, review);
         attempt(
             &check.body,
             &scope,
@@ -69,6 +71,13 @@ pub(crate) fn with_samples(recipe: &Recipe, review: &Review) {
                 drop(resources::handler(node, review));
             },
         );
+    }
+}
+
+/// The references in a name.
+fn name(step: &Step, scope: &Scope, review: &Review) {
+    if let Some(name) = &step.name {
+        drop(interpolate::resolve(name, scope, &[], &[], review));
     }
 }
 

@@ -7,7 +7,7 @@ use super::interpolate;
 use super::model::Step;
 use super::resources::Work;
 use super::resources::service::state;
-use crate::document::{self, Diagnostics, Fields, Key, Node, Review, Value};
+use crate::document::{self, Diagnostics, Fields, Node, Review, Value};
 
 /// The words for checks.
 pub(crate) const KINDS: [&str; 5] = ["http", "port", "service", "mount", "command"];
@@ -230,19 +230,4 @@ fn command(node: &Node, review: &Review) -> Option<Check> {
         .chain(std::iter::once("--".to_owned()))
         .chain(environment);
     Some(("gs_check_command", within(&fields), words.collect()))
-}
-
-/// What a check is called when it has no name of its own.
-pub(crate) fn describe(kind: &Key, node: &Node) -> String {
-    let detail = ["url", "path", "tcp", "name", "run"]
-        .iter()
-        .find_map(|key| match &node.get(key)?.value {
-            Value::Text { text, .. } => Some(text.lines().next().unwrap_or_default().to_owned()),
-            Value::Int(number) => Some(number.to_string()),
-            _ => None,
-        });
-    detail.map_or_else(
-        || kind.text.clone(),
-        |detail| format!("{} {detail}", kind.text),
-    )
 }

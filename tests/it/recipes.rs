@@ -213,6 +213,48 @@ fn a_script_depends_on_its_input_alone_and_knows_its_steps() {
 }
 
 #[test]
+fn the_names_of_steps_are_filled_in_and_hold_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let steps = "steps:\n  \
+        - directory: {path: \"/srv/${{ item }}\"}\n    each: folders\n  \
+        - file: {path: /srv/a, content: x}\n    name: the file of ${{ owner }}\n  \
+        - file: {path: \"/srv/${{ unset }}\", content: x}\n    when: unset\n  \
+        - secret-file: {path: /run/a, content: x, secrets: [db]}\n    name: written with ${{ owner }}\n    on: boot\n\
+        verify:\n  - http: {url: \"http://${{ owner }}/\"}\n";
+    let text = format!(
+        "recipe: 1\nname: a\nparams:\n  owner: {{type: string}}\n  folders: {{type: list}}\n  \
+         unset: {{type: string, optional: true}}\n  db: {{type: secret}}\n{steps}"
+    );
+    let path = folder.path().join("a.yaml");
+    fs_err::write(&path, text).unwrap();
+    let recipe = Library::load_file(&path).unwrap_or_else(|error| panic!("{error}"));
+    let values = "owner: ada\nfolders: [one, two]\ndb: ssm:/shop/db\n";
+    let settings = Document::parse(Path::new("goldseed.yaml"), values.to_owned()).unwrap();
+    let bound = recipe
+        .bind(&settings.source, 0..0, Some(&settings.root))
+        .unwrap();
+    let names = |purpose| -> Vec<String> {
+        let script = compile(std::slice::from_ref(&bound), purpose).unwrap();
+        let mine = script
+            .steps
+            .into_iter()
+            .filter(|step| step.recipe == "a" && !step.id.starts_with("goldseed/"));
+        mine.map(|step| step.name).collect()
+    };
+    assert_eq!(
+        names(Purpose::Apply),
+        [
+            "directory /srv/one",
+            "directory /srv/two",
+            "the file of ada",
+            "file",
+            "written with ada"
+        ]
+    );
+    assert_eq!(names(Purpose::Verify), ["http http://ada/"]);
+}
+
+#[test]
 fn the_steps_of_a_script_read_like_the_recipe() {
     let script = compile(&[bound("site", SITE).unwrap()], Purpose::Apply).unwrap();
     let body = script.text.split("gs_all() {\n").nth(1).unwrap();

@@ -78,7 +78,10 @@ impl Context<'_> {
         Some(Step {
             kind: kind.clone(),
             body: body.clone(),
-            name: fields.optional("name", document::text).map(str::to_owned),
+            name: fields
+                .get("name")
+                .filter(|node| document::text(node, review).is_some())
+                .cloned(),
             role,
             condition: fields.optional("when", |node, _| self.condition(node)),
             notify: fields
