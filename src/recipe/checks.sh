@@ -86,3 +86,103 @@ gs_check_command() {
     gs_count=$((gs_count - 1))
   done
 }
+
+# HOST
+gs_check_dns() {
+  getent ahosts "$1" > /dev/null || {
+    gs_say "the name $1 has no address here"
+    return 1
+  }
+}
+
+# PATH
+gs_check_path() { [ -e "$1" ] || { gs_say "$1 is not there"; return 1; }; }
+
+# EXISTS PATH MODE OWNER GROUP TEXT...
+gs_check_file() {
+  if [ "$1" = no ]; then
+    if [ ! -e "$2" ] && [ ! -h "$2" ]; then return 0; fi
+    gs_say "$2 is there"
+    return 1
+  fi
+  gs_check_path "$2" || return 1
+  gs_path=$2
+  for gs_name in "%a:$3:mode" "%U:$4:owner" "%G:$5:group"; do
+    gs_rest=${gs_name#*:} gs_wanted=${gs_rest%%:*}
+    [ -n "$gs_wanted" ] || continue
+    gs_now=$(stat -L -c "${gs_name%%:*}" "$gs_path") || return 1
+    [ "$gs_now" = "$gs_wanted" ] || {
+      gs_say "$gs_path has the ${gs_rest#*:} $gs_now, not $gs_wanted"
+      return 1
+    }
+  done
+  shift 5
+  for gs_text in "$@"; do
+    grep -q -F -e "$gs_text" "$gs_path" || {
+      gs_say "$gs_path does not hold: $gs_text"
+      return 1
+    }
+  done
+}
+
+# INSTALLED NAME...
+gs_check_package() {
+  gs_wanted=$1
+  shift
+  for gs_name in "$@"; do
+    gs_now=no
+    if command -v dnf > /dev/null 2>&1; then
+      ! rpm -q --whatprovides "$gs_name" > /dev/null 2>&1 || gs_now=yes
+    elif [ "$(dpkg-query -W -f '${db:Status-Status}' "$gs_name" 2>/dev/null)" = installed ]; then
+      gs_now=yes
+    fi
+    case $gs_wanted-$gs_now in
+      yes-no) gs_say "the package $gs_name is not installed" ;;
+      no-yes) gs_say "the package $gs_name is installed" ;;
+      *) continue ;;
+    esac
+    return 1
+  done
+}
+
+# RUNNING NAME: a program of that name, as /proc tells it.
+gs_check_process() {
+  gs_now=no
+  for gs_path in /proc/[0-9]*/comm; do
+    if { read -r gs_name < "$gs_path"; } 2>/dev/null && [ "$gs_name" = "$2" ]; then gs_now=yes; fi
+  done
+  case $1-$gs_now in
+    yes-no) gs_say "no process $2 runs" ;;
+    no-yes) gs_say "a process $2 runs" ;;
+    *) return 0 ;;
+  esac
+  return 1
+}
+
+# EXISTS NAME UID HOME SHELL GROUP...
+gs_check_user() {
+  gs_entry=$(getent passwd "$2") || gs_entry=
+  case $1-$gs_entry in
+    no-) return 0 ;;
+    no-*) gs_say "there is a user $2"; return 1 ;;
+    yes-) gs_say "there is no user $2"; return 1 ;;
+  esac
+  gs_name=$2
+  gs_rest=${gs_entry#*:*:} gs_uid=${gs_rest%%:*}
+  gs_rest=${gs_rest#*:*:*:} gs_home=${gs_rest%%:*} gs_shell=${gs_rest#*:}
+  for gs_pair in "number:$3:$gs_uid" "home:$4:$gs_home" "shell:$5:$gs_shell"; do
+    gs_rest=${gs_pair#*:}
+    case $gs_rest in :* | "${gs_rest#*:}:${gs_rest#*:}") continue ;; esac
+    gs_say "the user $gs_name has the ${gs_pair%%:*} ${gs_rest#*:}, not ${gs_rest%%:*}"
+    return 1
+  done
+  shift 5
+  gs_have=" $(id -nG "$gs_name") "
+  for gs_group in "$@"; do
+    case $gs_have in *" $gs_group "*) ;; *)
+      gs_say "the user $gs_name is not in the group $gs_group"
+      return 1
+      ;;
+    esac
+  done
+}

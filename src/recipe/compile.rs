@@ -28,7 +28,7 @@ pub fn compile(recipes: &[Bound], purpose: Purpose) -> Result<Script, Diagnostic
     for (bound, prefix) in recipes.iter().zip(&prefixes) {
         compiler.platforms(bound, prefix);
     }
-    if purpose == Purpose::Apply && has_role(recipes, Role::Seed) {
+    if purpose == Purpose::Apply && asks_for_the_seed(recipes) {
         let step = Compiler::own_step(recipes, Role::Seed, "seed", "this machine is the seed");
         compiler.push(
             step,
@@ -50,7 +50,7 @@ pub fn compile(recipes: &[Bound], purpose: Purpose) -> Result<Script, Diagnostic
         let keep = if compiler.secrets { "gs_keep=1\n" } else { "" };
         body.insert_str(0, &format!("{keep}gs_forget_lists\n"));
     }
-    let (text, digest) = script::assemble(&body, compiler.secrets, purpose);
+    let (text, digest) = script::assemble(&body, compiler.secrets);
     compiler.found.or(Script {
         text,
         digest,
@@ -97,6 +97,15 @@ fn plain(function: &str) -> Work {
         ends_epoch: true,
         ..Work::default()
     }
+}
+
+/// Whether a step asks if the machine is the seed: what is for the seed alone, and what is for all others.
+fn asks_for_the_seed(recipes: &[Bound]) -> bool {
+    has_role(recipes, Role::Seed)
+        || recipes.iter().any(|bound| {
+            let mut steps = bound.recipe.0.steps.iter();
+            steps.any(|step| step.kind.text == "swap")
+        })
 }
 
 fn has_role(recipes: &[Bound], role: Role) -> bool {

@@ -75,22 +75,37 @@ fn look(epoch: &[Unit], text: &mut String) {
             Call::Skip | Call::Handler { .. } => None,
         })
     };
-    let attributes: Vec<&str> = works()
-        .flat_map(|work| &work.attributes)
-        .map(String::as_str)
+    // Files of the system's own folders stand below the root that tests move.
+    let system: Vec<String> = works()
+        .flat_map(|work| &work.system)
+        .map(|path| format!("\"$gs_root\"{}", quote(path)))
         .collect();
-    let contents: Vec<&str> = works()
-        .flat_map(|work| &work.contents)
-        .map(String::as_str)
-        .collect();
-    for (function, paths) in [
-        ("gs_look_attributes", attributes),
-        ("gs_look_contents", contents),
-    ] {
-        if !paths.is_empty() {
-            text.push_str(&words([function].into_iter().chain(paths)));
-            text.push('\n');
+    let looks = [
+        (
+            "gs_look_attributes",
+            works()
+                .flat_map(|work| &work.attributes)
+                .collect::<Vec<_>>(),
+        ),
+        (
+            "gs_look_contents",
+            works().flat_map(|work| &work.contents).collect(),
+        ),
+    ];
+    for (function, paths) in looks {
+        if paths.is_empty() && system.is_empty() {
+            continue;
         }
+        text.push_str(function);
+        for path in paths
+            .into_iter()
+            .map(|path| quote(path))
+            .chain(system.iter().cloned())
+        {
+            text.push(' ');
+            text.push_str(&path);
+        }
+        text.push('\n');
     }
 }
 

@@ -61,6 +61,11 @@ gs_file() {
   return 1
 }
 
+# PATH MODE BITS DIGEST CONTENT: root's file in one of the system's own folders.
+gs_system_file() {
+  gs_file "$gs_root$1" root root "$2" "$3|root|root|$gs_root$1" "$4  $gs_root$1" '' text "$5"
+}
+
 # PATH PROGRAM: an awk program rewrites a file; owner, group and mode stay.
 gs_edit() {
   if [ ! -f "$1" ]; then
@@ -122,6 +127,31 @@ gs_line() {
     BEGIN { wanted = ENVIRON["gs_wanted"]; pattern = ENVIRON["gs_pattern"] }
     { out[++lines] = $0; if (pattern == "" ? $0 == wanted : $0 ~ pattern) at = lines }
     END { if (!at) at = ++lines; out[at] = wanted; for (i = 1; i <= lines; i++) print out[i] }'
+}
+
+# PATH NAME COMMENT PLACE PATTERN CONTENT: what stands between two marks becomes the content; everything else stays.
+gs_block() {
+  gs_begin="$3 BEGIN $2" gs_end="$3 END $2" gs_place=$4 gs_pattern=$5 gs_wanted=$6
+  export gs_begin gs_end gs_place gs_pattern gs_wanted
+  gs_edit "$1" '
+    BEGIN {
+      begin = ENVIRON["gs_begin"]; end = ENVIRON["gs_end"]; place = ENVIRON["gs_place"]; pattern = ENVIRON["gs_pattern"]
+    }
+    $0 == begin { if (!at) at = lines + 1; inside = 1; next }
+    inside { if ($0 == end) inside = 0; next }
+    { out[++lines] = $0 }
+    place == "after" && $0 ~ pattern { near = lines + 1 }
+    place == "before" && !near && $0 ~ pattern { near = lines }
+    END {
+      if (inside) { print "the mark " begin " stands there without its end; remove it first" > "/dev/stderr"; exit 1 }
+      if (!at && place == "end") at = lines + 1
+      if (!at) at = near
+      if (!at) { print "no line matches " pattern ", where the block belongs" > "/dev/stderr"; exit 1 }
+      for (i = 1; i <= lines + 1; i++) {
+        if (i == at) printf "%s\n%s%s\n", begin, ENVIRON["gs_wanted"], end
+        if (i <= lines) print out[i]
+      }
+    }'
 }
 
 # PATH TARGET

@@ -88,7 +88,10 @@ gs_open() {
 gs_close() { rm -rf "$gs_work"; }
 
 # What recipes tell the bridge is told anew by each apply: what those of an earlier one said holds no longer.
-gs_forget_lists() { rm -rf "$gs_root/opt/goldseed/bridge/apps.d" "$gs_root/opt/goldseed/bridge/mounts.d"; }
+# So it is with what is to be taken away before an image is made.
+gs_forget_lists() {
+  rm -rf "$gs_root/opt/goldseed/bridge/apps.d" "$gs_root/opt/goldseed/bridge/mounts.d" "$gs_root/opt/goldseed/generalise.d/seed-steps"
+}
 
 # PLATFORM...: this machine is one of them.
 gs_supports() {

@@ -11,36 +11,85 @@ use crate::document::{self, Fields, Key, Node, Review, Value};
 
 mod absent;
 mod archive;
+mod block;
+mod cron;
 mod directory;
 mod file;
+mod git;
+mod group;
 mod ini;
 mod line;
 mod link;
 mod mount;
 mod package;
+mod php_extension;
+mod php_ini;
+mod repository;
 mod run;
+mod schedule;
 mod secret_file;
 pub(in crate::recipe) mod service;
+mod swap;
+mod sysctl;
+mod system_file;
+mod timer;
 mod user;
+mod wait_for;
 
 pub(crate) use run::{HANDLER_SHELL, environment, handler};
 
-/// The words for resources, as they stand in recipes.
-pub(crate) const KINDS: [&str; 13] = [
-    "package",
-    "directory",
-    "file",
-    "ini",
-    "line",
-    "user",
-    "mount",
-    "archive",
-    "service",
-    "run",
-    "secret-file",
-    "link",
-    "absent",
+/// A type of step: all that the language says of it.
+pub(crate) struct Resource {
+    /// The word for it, as it stands in recipes.
+    pub(crate) name: &'static str,
+    /// The keys of its map; none when it is written as a name or a list.
+    pub(crate) keys: &'static [&'static str],
+    /// Those of its keys that are shell commands, into which nothing is put.
+    pub(crate) shell: &'static [&'static str],
+    /// Reads it; its references are resolved.
+    read: fn(&Node, &Site<'_>) -> Option<Work>,
+}
+
+/// All types of steps.
+pub(crate) static RESOURCES: [Resource; 24] = [
+    package::RESOURCE,
+    repository::RESOURCE,
+    directory::RESOURCE,
+    file::RESOURCE,
+    line::RESOURCE,
+    block::RESOURCE,
+    ini::RESOURCE,
+    link::RESOURCE,
+    absent::RESOURCE,
+    user::RESOURCE,
+    group::RESOURCE,
+    mount::RESOURCE,
+    swap::RESOURCE,
+    archive::RESOURCE,
+    git::RESOURCE,
+    service::RESOURCE,
+    cron::RESOURCE,
+    timer::RESOURCE,
+    sysctl::RESOURCE,
+    php_ini::RESOURCE,
+    php_extension::RESOURCE,
+    secret_file::RESOURCE,
+    run::RESOURCE,
+    wait_for::RESOURCE,
 ];
+
+impl Resource {
+    /// Takes its map; reports what is none, and keys that it does not have.
+    fn fields<'a>(&self, node: &'a Node, review: &'a Review) -> Option<Fields<'a>> {
+        let what = format!("the step `{}`", self.name);
+        Fields::of(node, what, self.keys, review)
+    }
+}
+
+/// The words for all types of steps.
+pub(crate) fn kinds() -> Vec<&'static str> {
+    RESOURCES.iter().map(|resource| resource.name).collect()
+}
 
 /// One call of a function of the prelude, and what it looks at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +100,8 @@ pub(crate) struct Work {
     pub(crate) attributes: Vec<String>,
     /// Files whose content the call compares.
     pub(crate) contents: Vec<String>,
+    /// Files below the system's own folders whose attributes and content the call compares.
+    pub(crate) system: Vec<String>,
     /// The path that the call may change, so that no stale look at it is used afterwards.
     pub(crate) claims: Vec<String>,
     /// Whether anything on the machine may be different afterwards.
@@ -90,31 +141,16 @@ pub(crate) struct Site<'a> {
 
 /// The entries of a resource that are shell commands, into which nothing is put.
 pub(crate) fn shell_keys(kind: &str) -> &'static [&'static str] {
-    match kind {
-        "run" => &["command", "unless", "only-if"],
-        "file" => &["check"],
-        _ => &[],
-    }
+    of(kind).map_or(&[], |resource| resource.shell)
 }
 
 /// Reads a resource whose references are resolved.
 pub(crate) fn read(kind: &Key, node: &Node, site: &Site<'_>) -> Option<Work> {
-    match kind.text.as_str() {
-        "package" => package::read(node, site),
-        "directory" => directory::read(node, site),
-        "file" => file::read(node, site),
-        "ini" => ini::read(node, site),
-        "line" => line::read(node, site),
-        "user" => user::read(node, site),
-        "mount" => mount::read(node, site),
-        "archive" => archive::read(node, site),
-        "service" => service::read(node, site),
-        "run" => run::read(node, site),
-        "secret-file" => secret_file::read(node, site),
-        "link" => link::read(node, site),
-        "absent" => absent::read(node, site),
-        _ => None,
-    }
+    (of(&kind.text)?.read)(node, site)
+}
+
+fn of(kind: &str) -> Option<&'static Resource> {
+    RESOURCES.iter().find(|resource| resource.name == kind)
 }
 
 /// An absolute path.
@@ -239,3 +275,30 @@ const REGULAR_FILE: u32 = 0o100_000;
 
 /// `S_IFDIR` of `inode(7)`.
 const DIRECTORY: u32 = 0o040_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::verify::CHECKS;
+
+    #[test]
+    fn the_manual_has_a_row_for_every_type_and_a_word_for_every_key() {
+        let manual = include_str!("../../docs/recipes.md");
+        let (steps, checks) = manual.split_once("## Checks").unwrap();
+        let steps = RESOURCES.iter().map(|step| (steps, step.name, step.keys));
+        let checks = CHECKS.iter().map(|check| (checks, check.name, check.keys));
+        for (page, name, keys) in steps.chain(checks) {
+            let row = page
+                .lines()
+                .find(|line| line.starts_with(&format!("| `{name}` |")))
+                .unwrap_or_else(|| panic!("the manual has no row for `{name}`"));
+            for key in keys {
+                let words = row.split(|sign: char| !(sign.is_alphanumeric() || sign == '-'));
+                assert!(
+                    words.into_iter().any(|word| word == *key),
+                    "`{key}` of `{name}`"
+                );
+            }
+        }
+    }
+}

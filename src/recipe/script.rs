@@ -8,7 +8,13 @@ const PRELUDE: &str = concat!(
     include_str!("files.sh"),
     include_str!("system.sh")
 );
-const CHECKS: &str = include_str!("checks.sh");
+/// Parts that a script has only when it calls a function of theirs.
+const PARTS: [&str; 4] = [
+    include_str!("checks.sh"),
+    include_str!("settings.sh"),
+    include_str!("schedule.sh"),
+    include_str!("sources.sh"),
+];
 const SECRETS: &str = include_str!("secrets.sh");
 pub(super) const BOOT_UNIT: &str = include_str!("boot.service");
 
@@ -67,10 +73,10 @@ impl Script {
 }
 
 /// The prelude without its comments, the parts that are needed, and the body; with its digest as the nonce.
-pub(super) fn assemble(body: &str, secrets: bool, purpose: Purpose) -> (String, Digest) {
+pub(super) fn assemble(body: &str, secrets: bool) -> (String, Digest) {
     let mut library = String::from(PRELUDE);
-    if purpose == Purpose::Verify {
-        library.push_str(CHECKS);
+    for part in PARTS.iter().filter(|part| is_called(part, body)) {
+        library.push_str(part);
     }
     if secrets {
         library.push_str(SECRETS);
@@ -101,4 +107,11 @@ pub(super) fn assemble(body: &str, secrets: bool, purpose: Purpose) -> (String, 
         ),
         digest,
     )
+}
+
+/// Whether a script's body mentions one of a part's functions.
+fn is_called(part: &str, body: &str) -> bool {
+    part.lines()
+        .filter_map(|line| line.split_once("() {"))
+        .any(|(function, _)| body.contains(&format!("{function} ")))
 }

@@ -29,20 +29,23 @@ gs_install() {
   gs_touch || return 1
   # What a killed run left half-way.
   dpkg --configure -a < /dev/null || return 1
-  if [ -z "$gs_apt_fresh" ]; then
-    gs_apt_fresh=1
-    gs_tries=0
-    until apt-get -q update < /dev/null; do
-      gs_tries=$((gs_tries + 1))
-      if [ "$gs_tries" -ge 3 ]; then
-        gs_say 'the package lists could not be renewed; going on with those that are there'
-        break
-      fi
-      sleep 5
-    done
-  fi
+  gs_apt_renew
   apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef \
     -o Dpkg::Options::=--force-confold install "$@" < /dev/null
+}
+# The package lists, once in a run.
+gs_apt_renew() {
+  [ -z "$gs_apt_fresh" ] || return 0
+  gs_apt_fresh=1
+  gs_tries=0
+  until apt-get -q update < /dev/null; do
+    gs_tries=$((gs_tries + 1))
+    if [ "$gs_tries" -ge 3 ]; then
+      gs_say 'the package lists could not be renewed; going on with those that are there'
+      break
+    fi
+    sleep 5
+  done
 }
 # NAME...: whether any of them is missing. A name may be virtual, so that only apt knows.
 gs_apt_missing() {
@@ -78,6 +81,21 @@ gs_user() {
     gs_name=${gs_want%%,*} gs_want=${gs_want#*,}
     case $gs_have in *" $gs_name "*) ;; *) gs_touch && usermod -a -G "$gs_name" "$1" || return 1 ;; esac
   done
+}
+
+# NAME GID KIND
+gs_group() {
+  gs_entry=$(getent group "$1") || gs_entry=
+  if [ -n "$gs_entry" ]; then
+    gs_rest=${gs_entry#*:*:}
+    [ -z "$2" ] || [ "$2" = "${gs_rest%%:*}" ] || { gs_touch && groupmod -g "$2" "$1"; }
+    return
+  fi
+  gs_touch || return 1
+  gs_name=$1 gs_gid=$2
+  if [ "$3" = system ]; then set -- -r; else set --; fi
+  [ -z "$gs_gid" ] || set -- "$@" -g "$gs_gid"
+  groupadd "$@" "$gs_name"
 }
 
 # PATH TYPE SOURCE OPTIONS
@@ -157,6 +175,10 @@ gs_archive() {
     gs_download=$gs_state/download
     curl -fsSL --retry 3 -o "$gs_download" "$2" || return 1
     ;;
+  s3://*)
+    gs_download=$gs_state/download
+    gs_fetch_object "$2" "$gs_download" || return 1
+    ;;
   esac
   gs_digest=$(sha256sum < "$gs_download") || return 1
   if [ "${gs_digest%% *}" != "$4" ]; then
@@ -183,6 +205,14 @@ gs_archive() {
   fi
   chown -R "$6:$7" "$gs_temp" && chmod 755 "$gs_temp" && rm -f "$gs_stamp" || return 1
   rm -rf "$1" && mv "$gs_temp" "$1" && gs_temporary_done && printf '%s\n' "$9" > "$gs_stamp"
+}
+# ADDRESS FILE: an object of S3, with this machine's own role.
+gs_fetch_object() {
+  if ! command -v aws > /dev/null 2>&1; then
+    gs_say "$1 is fetched by the AWS CLI, and that is not here: it is part of Amazon Linux; elsewhere a package step has to bring it"
+    return 1
+  fi
+  gs_find_region && AWS_DEFAULT_REGION=$gs_region aws s3 cp --only-show-errors "$1" "$2" < /dev/null
 }
 # The temporary folder becomes what its one folder holds.
 gs_strip_folder() {

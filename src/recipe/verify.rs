@@ -6,11 +6,42 @@ use super::bind::Bound;
 use super::interpolate;
 use super::model::Step;
 use super::resources::Work;
-use super::resources::service::state;
 use crate::document::{self, Diagnostics, Fields, Node, Review, Value};
 
-/// The words for checks.
-pub(crate) const KINDS: [&str; 5] = ["http", "port", "service", "mount", "command"];
+pub(in crate::recipe) mod machine;
+pub(in crate::recipe) mod network;
+
+/// A type of check that is made on the node: all that the language says of it.
+pub(crate) struct Check {
+    /// The word for it, as it stands in recipes.
+    pub(crate) name: &'static str,
+    /// The keys of its map, beside `within`.
+    pub(crate) keys: &'static [&'static str],
+    /// Its function of the prelude and the arguments of that.
+    read: fn(&Fields<'_>, &Review) -> Option<Call>,
+}
+
+/// A function of the prelude, and its arguments.
+type Call = (&'static str, Vec<String>);
+
+/// All types of checks.
+pub(crate) static CHECKS: [Check; 10] = [
+    network::HTTP,
+    network::PORT,
+    network::DNS,
+    machine::SERVICE,
+    machine::PROCESS,
+    machine::FILE,
+    machine::MOUNT,
+    machine::PACKAGE,
+    machine::USER,
+    machine::COMMAND,
+];
+
+/// The words for all types of checks.
+pub(crate) fn kinds() -> Vec<&'static str> {
+    CHECKS.iter().map(|check| check.name).collect()
+}
 
 /// The entries of checks that are shell commands.
 pub(crate) const SHELL: [&str; 1] = ["run"];
@@ -81,71 +112,39 @@ pub(crate) fn balancer(node: &Node, review: &Review) -> Option<HttpCheck> {
         host: fields.optional("host", document::text).map(str::to_owned),
         status: status(&fields, review)?,
         contains: fields.optional("contains", texts).unwrap_or_default(),
-        within: fields
-            .optional("within", document::duration)
-            .unwrap_or(PATIENCE),
+        within: within(&fields),
     })
 }
 
 /// Reads a check that is made on the node.
 pub(crate) fn read(step: &Step, node: &Node, review: &Review) -> Option<Work> {
-    let (function, within, arguments) = match step.kind.text.as_str() {
-        "http" => http(node, review)?,
-        "port" => port(node, review)?,
-        "service" => service(node, review)?,
-        "mount" => mount(node, review)?,
-        "command" => command(node, review)?,
-        _ => return None,
-    };
+    let check = CHECKS.iter().find(|check| check.name == step.kind.text)?;
+    let keys: Vec<&str> = check.keys.iter().copied().chain(["within"]).collect();
+    let what = format!("the check `{}`", check.name);
+    let fields = Fields::of(node, what, &keys, review)?;
+    let call = (check.read)(&fields, review)?;
+    Some(patient(within(&fields), call))
+}
+
+/// A check that is tried until it succeeds or the time is over.
+pub(crate) fn patient(within: Duration, (function, arguments): Call) -> Work {
     let words = [
         "gs_within".to_owned(),
         within.as_secs().to_string(),
         function.to_owned(),
     ];
-    let words = words.into_iter().chain(arguments).collect();
-    Some(Work {
-        words,
+    Work {
+        words: words.into_iter().chain(arguments).collect(),
         ends_epoch: true,
         ..Work::default()
-    })
+    }
 }
 
-type Check = (&'static str, Duration, Vec<String>);
-
-fn within(fields: &Fields<'_>) -> Duration {
+/// How long a check is tried.
+pub(crate) fn within(fields: &Fields<'_>) -> Duration {
     fields
         .optional("within", document::duration)
         .unwrap_or(PATIENCE)
-}
-
-fn http(node: &Node, review: &Review) -> Option<Check> {
-    let keys = ["url", "host", "status", "contains", "within"];
-    let fields = Fields::of(node, "the check `http`", &keys, review)?;
-    let url = fields.required("url", document::text)?;
-    let plain = !url
-        .chars()
-        .any(|character| character.is_control() || character == ' ');
-    if !plain || !(url.starts_with("http://") || url.starts_with("https://")) {
-        let span = fields.get("url").map_or(0..0, |node| node.span.clone());
-        review
-            .error(span, format!("`{url}` is no address"))
-            .help("for example: http://127.0.0.1/");
-        return None;
-    }
-    let host = fields
-        .optional("host", document::text)
-        .unwrap_or_default()
-        .to_owned();
-    let status = status(&fields, review)?.to_string();
-    let texts = fields.optional("contains", texts).unwrap_or_default();
-    Some((
-        "gs_check_http",
-        within(&fields),
-        [url.to_owned(), host, status]
-            .into_iter()
-            .chain(texts)
-            .collect(),
-    ))
 }
 
 fn status(fields: &Fields<'_>, review: &Review) -> Option<u16> {
@@ -169,65 +168,4 @@ fn texts(node: &Node, review: &Review) -> Option<Vec<String>> {
         .iter()
         .map(|item| document::scalar(item, review))
         .collect()
-}
-
-fn port(node: &Node, review: &Review) -> Option<Check> {
-    let fields = Fields::of(node, "the check `port`", &["tcp", "within"], review)?;
-    let port = fields.required("tcp", document::integer)?;
-    if !(1..=65535).contains(&port) {
-        let span = fields.get("tcp").map_or(0..0, |node| node.span.clone());
-        review.error(span, format!("{port} is no port"));
-        return None;
-    }
-    // As /proc/net/tcp writes it.
-    Some((
-        "gs_check_port",
-        within(&fields),
-        vec![port.to_string(), format!("{port:04X}")],
-    ))
-}
-
-fn service(node: &Node, review: &Review) -> Option<Check> {
-    let fields = Fields::of(
-        node,
-        "the check `service`",
-        &["name", "state", "within"],
-        review,
-    )?;
-    let names = fields.required("name", super::resources::names);
-    let state = fields.optional("state", state).unwrap_or("running");
-    Some((
-        "gs_check_service",
-        within(&fields),
-        std::iter::once(state.to_owned()).chain(names?).collect(),
-    ))
-}
-
-fn mount(node: &Node, review: &Review) -> Option<Check> {
-    let fields = Fields::of(node, "the check `mount`", &["path", "within"], review)?;
-    let path = fields.required("path", super::resources::path)?;
-    Some(("gs_check_mount", within(&fields), vec![path]))
-}
-
-fn command(node: &Node, review: &Review) -> Option<Check> {
-    let fields = Fields::of(
-        node,
-        "the check `command`",
-        &["run", "env", "contains", "user", "within"],
-        review,
-    )?;
-    let command = fields.required("run", document::text)?.to_owned();
-    let environment = fields
-        .optional("env", super::resources::environment)
-        .unwrap_or_default();
-    let user = fields
-        .optional("user", super::resources::plain_name)
-        .unwrap_or_else(|| "root".to_owned());
-    let texts = fields.optional("contains", texts).unwrap_or_default();
-    let words = [user, command]
-        .into_iter()
-        .chain(texts)
-        .chain(std::iter::once("--".to_owned()))
-        .chain(environment);
-    Some(("gs_check_command", within(&fields), words.collect()))
 }

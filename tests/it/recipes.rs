@@ -1,6 +1,7 @@
 //! Recipes from their files to scripts that really run: every rule's message, every shell.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -25,8 +26,12 @@ fn recipes_in(name: &str) -> Vec<PathBuf> {
     paths
 }
 
+mod php;
+mod resources;
+mod schedules;
 mod scripts;
 mod secrets;
+mod sources;
 
 /// Binds a valid recipe to values as settings would give them.
 fn bound(name: &str, values: &str) -> Result<Bound, String> {
@@ -322,6 +327,55 @@ fn run(
         lines,
         String::from_utf8_lossy(&output.stdout).into_owned(),
     )
+}
+
+fn mode(path: &Path) -> u32 {
+    fs_err::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs_err::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// Puts into a root folder what tells which instance it is.
+fn instance(root: &Path) {
+    let folder = root.join("var/lib/cloud/data");
+    fs_err::create_dir_all(&folder).unwrap();
+    fs_err::write(folder.join("instance-id"), "i-0123456789abcdef0\n").unwrap();
+}
+
+/// A script in which some commands, or functions of its own, are replaced by shell functions.
+fn with_functions(script: &Script, functions: &str) -> Script {
+    let text = script
+        .text
+        .replacen("gs_all() {\n", &format!("{functions}\ngs_all() {{\n"), 1);
+    Script {
+        text,
+        ..script.clone()
+    }
+}
+
+/// Compiles steps to be applied.
+fn applied(root: &Path, steps: &str) -> Script {
+    compile(
+        &[written(root, &format!("steps:\n{steps}"))],
+        Purpose::Apply,
+    )
+    .unwrap_or_else(|mistakes| panic!("{mistakes}"))
+}
+
+/// Runs a script that must succeed; gives what became of its first step, and the log.
+fn first_result(script: &Script, shell: &[&str], root: &Path) -> (StepResult, String) {
+    let (code, lines, log) = run(script, shell, root, &[]);
+    assert_eq!(code, 0, "{shell:?}: {log}");
+    (results(&lines)["written/1"], log)
+}
+
+/// Runs a script that must fail; gives its log.
+fn failure(script: &Script, shell: &[&str], root: &Path) -> String {
+    let (code, _, log) = run(script, shell, root, &[]);
+    assert_eq!(code, 1, "{shell:?}: {log}");
+    log
 }
 
 /// What became of each step.

@@ -4,7 +4,7 @@ use super::super::bind::Bound;
 use super::super::epoch::{self, Call};
 use super::super::model::Role;
 use super::super::resources::Work;
-use super::super::script::{self, BOOT_UNIT, Purpose, StepInfo};
+use super::super::script::{self, BOOT_UNIT, StepInfo};
 use super::{Compiler, has_role, plain};
 use crate::document::Place;
 
@@ -99,7 +99,7 @@ impl Compiler {
             "gs_booting=1\n{}gs_boot_done\n",
             epoch::write(&compiler.units)
         );
-        let (text, _) = script::assemble(&body, compiler.secrets, Purpose::Apply);
+        let (text, _) = script::assemble(&body, compiler.secrets);
         let words = ["gs_install_boot", BOOT_UNIT, &text]
             .map(str::to_owned)
             .to_vec();

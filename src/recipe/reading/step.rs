@@ -21,7 +21,7 @@ impl Context<'_> {
         Some(
             items
                 .iter()
-                .filter_map(|item| self.step(item, "a step", &resources::KINDS, &COMMON))
+                .filter_map(|item| self.step(item, "a step", &resources::kinds(), &COMMON))
                 .collect(),
         )
     }
@@ -32,7 +32,7 @@ impl Context<'_> {
         Some(
             items
                 .iter()
-                .filter_map(|item| self.step(item, "a check", &verify::KINDS, &COMMON))
+                .filter_map(|item| self.step(item, "a check", &verify::kinds(), &COMMON))
                 .collect(),
         )
     }

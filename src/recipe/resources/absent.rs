@@ -1,9 +1,16 @@
 //! `absent: [/path, …]`: files and folders that must not be there.
 
-use super::{Site, Work, path};
+use super::{Resource, Site, Work, path};
 use crate::document::{Node, Value};
 
-pub(super) fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
+pub(super) const RESOURCE: Resource = Resource {
+    name: "absent",
+    keys: &[],
+    shell: &[],
+    read,
+};
+
+fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let single = std::slice::from_ref(node);
     let items = if let Value::List(items) = &node.value {
         items

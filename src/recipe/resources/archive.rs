@@ -1,13 +1,19 @@
 //! `archive: {source, sha256, path, strip, owner, group}`: a folder that is the content of an archive.
 
-use super::{Site, Work, path, plain_name, single_line};
-use crate::document::{self, Fields, Node, Review};
+use super::{Resource, Site, Work, path, plain_name, single_line};
+use crate::document::{self, Node, Review};
 use crate::id::Digest;
 
-pub(super) fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
-    const KEYS: [&str; 6] = ["source", "sha256", "path", "strip", "owner", "group"];
+pub(super) const RESOURCE: Resource = Resource {
+    name: "archive",
+    keys: &["source", "sha256", "path", "strip", "owner", "group"],
+    shell: &[],
+    read,
+};
+
+fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let review = site.review;
-    let fields = Fields::of(node, "the step `archive`", &KEYS, review)?;
+    let fields = RESOURCE.fields(node, review)?;
     let source = fields.required("source", source);
     let digest = fields.required("sha256", digest);
     let path = fields.required("path", path);
@@ -43,17 +49,37 @@ pub(super) fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     })
 }
 
+/// Names of buckets: 3 to 63 small letters, digits, hyphens and dots (Amazon S3, "General purpose bucket naming rules").
+fn is_bucket(name: &str) -> bool {
+    let allowed =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte);
+    (3..=63).contains(&name.len()) && name.bytes().all(allowed)
+}
+
 /// Where it comes from, and how it is packed.
 fn source(node: &Node, review: &Review) -> Option<(String, &'static str)> {
     let text = single_line(node, review)?;
-    if !text.starts_with("https://") && !text.starts_with("http://") && !text.starts_with('/') {
+    if let Some(object) = text.strip_prefix("s3://") {
+        if !object
+            .split_once('/')
+            .is_some_and(|(bucket, key)| is_bucket(bucket) && !key.is_empty())
+        {
+            review
+                .error(node.span.clone(), format!("`{text}` is no object of S3"))
+                .help("an object is written s3://bucket/folder/name.tar.gz");
+            return None;
+        }
+    } else if !text.starts_with("https://")
+        && !text.starts_with("http://")
+        && !text.starts_with('/')
+    {
         review
             .error(
                 node.span.clone(),
                 format!("`{text}` is no source of an archive"),
             )
             .help(
-                "an archive comes from an https:// address or from an absolute path on the machine",
+                "an archive comes from an https:// address, from s3://bucket/key, or from an absolute path on the machine",
             );
         return None;
     }
@@ -75,7 +101,7 @@ fn source(node: &Node, review: &Review) -> Option<(String, &'static str)> {
     Some((text, format))
 }
 
-fn digest(node: &Node, review: &Review) -> Option<String> {
+pub(super) fn digest(node: &Node, review: &Review) -> Option<String> {
     let text = document::text(node, review)?;
     if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         review

@@ -1,11 +1,17 @@
 //! `directory: {path, owner, group, mode}`.
 
-use super::{Attributes, DIRECTORY, Site, Work, path};
-use crate::document::{Fields, Node};
+use super::{Attributes, DIRECTORY, Resource, Site, Work, path};
+use crate::document::Node;
 
-pub(super) fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
-    const KEYS: [&str; 4] = ["path", "owner", "group", "mode"];
-    let fields = Fields::of(node, "the step `directory`", &KEYS, site.review)?;
+pub(super) const RESOURCE: Resource = Resource {
+    name: "directory",
+    keys: &["path", "owner", "group", "mode"],
+    shell: &[],
+    read,
+};
+
+fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
+    let fields = RESOURCE.fields(node, site.review)?;
     let path = fields.required("path", path);
     let attributes = Attributes::read(&fields, "0755");
     let (path, attributes) = (path?, attributes?);

@@ -5,17 +5,23 @@ use base64::engine::general_purpose::STANDARD;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior};
 
-use super::{Attributes, REGULAR_FILE, Site, Work, path};
+use super::{Attributes, REGULAR_FILE, Resource, Site, Work, path};
 use crate::document::{self, Fields, Node, Review, Source};
 use crate::id::Digest;
 use crate::recipe::parameters::Argument;
 use crate::recipe::secrets;
 
-pub(super) fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
-    const KEYS: [&str; 8] = [
+pub(super) const RESOURCE: Resource = Resource {
+    name: "file",
+    keys: &[
         "path", "content", "template", "copy", "owner", "group", "mode", "check",
-    ];
-    let fields = Fields::of(node, "the step `file`", &KEYS, site.review)?;
+    ],
+    shell: &["check"],
+    read,
+};
+
+fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
+    let fields = RESOURCE.fields(node, site.review)?;
     let path = fields.required("path", path);
     let attributes = Attributes::read(&fields, "0644");
     let content = content(&fields, &["content", "template", "copy"], &[], site);

@@ -1,11 +1,18 @@
 //! `ini: {path, set: {SECTION: {key: value}}}`: keys of a file that is there already.
 
-use super::{Site, Work, path, single_line};
-use crate::document::{self, Fields, Node};
+use super::{Resource, Site, Work, path, single_line};
+use crate::document::{self, Node};
 
-pub(super) fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
+pub(super) const RESOURCE: Resource = Resource {
+    name: "ini",
+    keys: &["path", "set"],
+    shell: &[],
+    read,
+};
+
+fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let review = site.review;
-    let fields = Fields::of(node, "the step `ini`", &["path", "set"], review)?;
+    let fields = RESOURCE.fields(node, review)?;
     let path = fields.required("path", path);
     let sections = fields.required("set", document::entries)?;
     let mut settings = String::new();

@@ -2,16 +2,18 @@
 
 use regex_lite::Regex;
 
-use super::{Site, Work, path, single_line};
-use crate::document::{self, Fields, Node, Review};
+use super::{Resource, Site, Work, path, single_line};
+use crate::document::{self, Node, Review};
 
-pub(super) fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
-    let fields = Fields::of(
-        node,
-        "the step `line`",
-        &["path", "line", "match"],
-        site.review,
-    )?;
+pub(super) const RESOURCE: Resource = Resource {
+    name: "line",
+    keys: &["path", "line", "match"],
+    shell: &[],
+    read,
+};
+
+fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
+    let fields = RESOURCE.fields(node, site.review)?;
     let path = fields.required("path", path);
     let line = fields.required("line", single_line);
     let pattern = fields.optional("match", pattern);
@@ -36,7 +38,7 @@ pub(super) fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
 }
 
 /// A pattern that means the same to us and to every awk: a POSIX extended one without intervals.
-fn pattern(node: &Node, review: &Review) -> Option<(String, Regex)> {
+pub(super) fn pattern(node: &Node, review: &Review) -> Option<(String, Regex)> {
     let text = document::text(node, review)?;
     let foreign = text
         .as_bytes()
@@ -46,7 +48,7 @@ fn pattern(node: &Node, review: &Review) -> Option<(String, Regex)> {
         review
             .error(
                 node.span.clone(),
-                "`match` is a POSIX extended pattern without intervals",
+                "a pattern here is a POSIX extended one without intervals",
             )
             .help(r"write [[:space:]] for \s, [0-9] for \d, and repetitions out in full");
         return None;

@@ -1,10 +1,17 @@
 //! `link: {path, target}`: a symbolic link.
 
-use super::{Site, Work, path};
-use crate::document::{Fields, Node};
+use super::{Resource, Site, Work, path};
+use crate::document::Node;
 
-pub(super) fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
-    let fields = Fields::of(node, "the step `link`", &["path", "target"], site.review)?;
+pub(super) const RESOURCE: Resource = Resource {
+    name: "link",
+    keys: &["path", "target"],
+    shell: &[],
+    read,
+};
+
+fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
+    let fields = RESOURCE.fields(node, site.review)?;
     let link = fields.required("path", path);
     let target = fields.required("target", path);
     Some(Work::upheaval("gs_link", [link?, target?]))

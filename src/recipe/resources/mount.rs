@@ -1,11 +1,17 @@
 //! `mount: {path, source, type, options}`: EFS, NFS 4 and bind mounts, now and after every boot.
 
-use super::{Site, Work, path, single_line};
-use crate::document::{self, Fields, Node, Review, Value};
+use super::{Resource, Site, Work, path, single_line};
+use crate::document::{self, Node, Review, Value};
 
-pub(super) fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
-    const KEYS: [&str; 4] = ["path", "source", "type", "options"];
-    let fields = Fields::of(node, "the step `mount`", &KEYS, site.review)?;
+pub(super) const RESOURCE: Resource = Resource {
+    name: "mount",
+    keys: &["path", "source", "type", "options"],
+    shell: &[],
+    read,
+};
+
+fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
+    let fields = RESOURCE.fields(node, site.review)?;
     let path = fields.required("path", path);
     let kind = fields.required("type", kind);
     let source = fields.required("source", single_line);

@@ -1,10 +1,17 @@
 //! `package: [nginx, php-fpm]`, or one list for each platform.
 
-use super::{Site, Work, names};
+use super::{Resource, Site, Work, names};
 use crate::document::{self, Node, Value};
 use crate::recipe::reading::is_platform;
 
-pub(super) fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
+pub(super) const RESOURCE: Resource = Resource {
+    name: "package",
+    keys: &[],
+    shell: &[],
+    read,
+};
+
+fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let review = site.review;
     if !matches!(node.value, Value::Map(_)) {
         return Some(Work::upheaval(

@@ -2,17 +2,23 @@
 
 use std::time::Duration;
 
-use super::{Role, Site, Work, path, plain_name};
+use super::{Resource, Role, Site, Work, path, plain_name};
 use crate::document::{self, Fields, Key, Node, Review};
 use crate::recipe::parameters::Argument;
 
-pub(super) fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
-    const KEYS: [&str; 12] = [
+pub(super) const RESOURCE: Resource = Resource {
+    name: "run",
+    keys: &[
         "name", "command", "script", "unless", "creates", "only-if", "always", "env", "secrets",
         "user", "timeout", "cwd",
-    ];
+    ],
+    shell: &["command", "unless", "only-if"],
+    read,
+};
+
+fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let review = site.review;
-    let fields = Fields::of(node, "the step `run`", &KEYS, review)?;
+    let fields = RESOURCE.fields(node, review)?;
     let command = command(&fields, site);
     let guard = guard(&fields, review);
     let environment = fields.optional("env", environment).unwrap_or_default();

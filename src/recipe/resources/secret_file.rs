@@ -1,15 +1,21 @@
 //! `secret-file:`: a file with secrets in it, written by the machine itself and never in an image.
 
 use super::run::secret;
-use super::{Attributes, REGULAR_FILE, Site, Work, file, path};
-use crate::document::{self, Fields, Node};
+use super::{Attributes, REGULAR_FILE, Resource, Site, Work, file, path};
+use crate::document::{self, Node};
 
-pub(super) fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
-    const KEYS: [&str; 7] = [
+pub(super) const RESOURCE: Resource = Resource {
+    name: "secret-file",
+    keys: &[
         "path", "template", "content", "secrets", "owner", "group", "mode",
-    ];
+    ],
+    shell: &[],
+    read,
+};
+
+fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let review = site.review;
-    let fields = Fields::of(node, "the step `secret-file`", &KEYS, review)?;
+    let fields = RESOURCE.fields(node, review)?;
     let path = fields.required("path", path);
     let attributes = Attributes::read(&fields, "0600");
     let mut secrets = Vec::new();

@@ -1,15 +1,17 @@
 //! `service: {name, state, enabled}`.
 
-use super::{Site, Work, names};
-use crate::document::{self, Fields, Node, Review};
+use super::{Resource, Site, Work, names};
+use crate::document::{self, Node, Review};
 
-pub(super) fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
-    let fields = Fields::of(
-        node,
-        "the step `service`",
-        &["name", "state", "enabled"],
-        site.review,
-    )?;
+pub(super) const RESOURCE: Resource = Resource {
+    name: "service",
+    keys: &["name", "state", "enabled"],
+    shell: &[],
+    read,
+};
+
+fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
+    let fields = RESOURCE.fields(node, site.review)?;
     let names = fields.required("name", names);
     let state = fields.optional("state", state).unwrap_or("any");
     let enabled = match fields.optional("enabled", document::boolean) {

@@ -1,12 +1,18 @@
 //! `user: {name, uid, home, shell, groups, system}`.
 
-use super::{Site, Work, names, path, plain_name};
-use crate::document::{self, Fields, Node};
+use super::{Resource, Site, Work, names, path, plain_name};
+use crate::document::{self, Node};
 
-pub(super) fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
-    const KEYS: [&str; 6] = ["name", "uid", "home", "shell", "groups", "system"];
+pub(super) const RESOURCE: Resource = Resource {
+    name: "user",
+    keys: &["name", "uid", "home", "shell", "groups", "system"],
+    shell: &[],
+    read,
+};
+
+fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let review = site.review;
-    let fields = Fields::of(node, "the step `user`", &KEYS, review)?;
+    let fields = RESOURCE.fields(node, review)?;
     let name = fields.required("name", plain_name);
     let uid = fields.optional("uid", document::integer);
     if let Some(uid) = uid

@@ -1,0 +1,80 @@
+//! `timer: {name, schedule, command, env, user, timeout}`: a service of systemd with a timer.
+
+use super::{Resource, Site, Work, schedule, system_file};
+use crate::document::{self, Node, Review};
+
+pub(super) const RESOURCE: Resource = Resource {
+    name: "timer",
+    keys: &["name", "schedule", "command", "env", "user", "timeout"],
+    shell: &["command"],
+    read,
+};
+
+fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
+    let fields = RESOURCE.fields(node, site.review)?;
+    let schedule = fields.required("schedule", times);
+    let limit = match fields.get("timeout") {
+        Some(node) => Some(document::duration(node, site.review)?),
+        None => None,
+    };
+    let scheduled = schedule::read("timer", &fields, site);
+    let (schedule, scheduled) = (schedule?, scheduled?);
+    let name = scheduled.name;
+    let limit = limit.map_or_else(
+        || "infinity".to_owned(),
+        |limit| limit.as_secs().to_string(),
+    );
+    let service = format!(
+        "# Written by goldseed.\n[Unit]\nDescription={name}, as a recipe of goldseed says\n\n\
+         [Service]\nType=oneshot\nUser={}\nTimeoutStartSec={limit}\nExecStart={}\n",
+        scheduled.user, scheduled.path
+    );
+    let timer = format!(
+        "# Written by goldseed.\n[Unit]\nDescription={name}, as a recipe of goldseed says\n\n\
+         [Timer]\nOnCalendar={schedule}\n\n[Install]\nWantedBy=timers.target\n"
+    );
+    let files = vec![
+        scheduled.path,
+        format!("/etc/systemd/system/{name}.service"),
+        format!("/etc/systemd/system/{name}.timer"),
+    ];
+    let words = [name, scheduled.role.to_owned()]
+        .into_iter()
+        .chain(system_file::words(scheduled.script))
+        .chain(system_file::words(service))
+        .chain(system_file::words(timer))
+        .chain([schedule]);
+    Some(Work {
+        claims: files.clone(),
+        system: files,
+        // Outside an image the timer is started, and that may start the command.
+        ends_epoch: scheduled.role != "image",
+        ..Work::call("gs_timer", words)
+    })
+}
+
+/// A schedule as systemd.time(7) writes it. The machine asks systemd itself before it writes the timer.
+fn times(node: &Node, review: &Review) -> Option<String> {
+    const HELP: &str = "systemd writes `daily`, `*-*-* 03:00`, `Mon..Fri 08:30`, and `*:0/5` for every five minutes";
+    let text = document::text(node, review)?.trim();
+    if text.starts_with('@') || (text.split_whitespace().count() == 5 && !text.contains(':')) {
+        review
+            .error(
+                node.span.clone(),
+                format!("`{text}` is a schedule of cron, and this is a timer"),
+            )
+            .help(HELP);
+        return None;
+    }
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b" *:/,.~_+-".contains(&byte);
+    if text.is_empty() || !text.bytes().all(allowed) {
+        review
+            .error(
+                node.span.clone(),
+                format!("`{text}` is no schedule of systemd"),
+            )
+            .help(HELP);
+        return None;
+    }
+    Some(text.to_owned())
+}

@@ -1,0 +1,61 @@
+# Commands at certain times.
+
+# KIND NAME ROLE DIGEST SCRIPT: the command is a script of its own, so that neither cron nor systemd reads signs in it.
+gs_scheduled() {
+  mkdir -p "$gs_root/opt/goldseed/commands" || return 1
+  gs_system_file "/opt/goldseed/commands/$1-$2" 0755 81ed "$4" "$5"
+}
+
+# PATH...: what only the seed does. It compares a machine with /opt/goldseed/seed, which no image has, and before an
+# image is made these paths are taken away.
+gs_seed_only() {
+  gs_list=$gs_root/opt/goldseed/generalise.d/seed-steps
+  gs_path=$gs_root/var/lib/cloud/data/instance-id
+  if [ ! -s "$gs_path" ]; then
+    gs_say 'cloud-init does not say here which instance this is; without that a schedule cannot be held to the seed'
+    return 1
+  fi
+  mkdir -p "${gs_list%/*}" || return 1
+  if ! cmp -s "$gs_path" "$gs_root/opt/goldseed/seed"; then
+    gs_touch && cat "$gs_path" > "$gs_root/opt/goldseed/seed" || return 1
+  fi
+  for gs_path in "$@"; do
+    grep -qxF "remove $gs_path" "$gs_list" 2>/dev/null || printf 'remove %s\n' "$gs_path" >> "$gs_list" || return 1
+  done
+}
+
+# NAME ROLE DIGEST SCRIPT DIGEST ENTRY
+gs_cron() {
+  if [ ! -d "$gs_root/etc/cron.d" ]; then
+    gs_say 'there is no cron here; a package step has to bring it first (al2023: cronie, debian: cron), or make it a timer step'
+    return 1
+  fi
+  if [ "$2" = seed ]; then gs_seed_only "/etc/cron.d/$1" "/opt/goldseed/commands/cron-$1" || return 1; fi
+  gs_scheduled cron "$1" "$2" "$3" "$4" && gs_system_file "/etc/cron.d/$1" 0644 81a4 "$5" "$6"
+}
+
+# NAME ROLE DIGEST SCRIPT DIGEST SERVICE DIGEST TIMER SCHEDULE
+gs_timer() {
+  gs_units=/etc/systemd/system gs_timer=$1.timer gs_role=$2
+  if ! gs_has_content "$7  $gs_root$gs_units/$gs_timer" && command -v systemd-analyze > /dev/null 2>&1; then
+    gs_why=$(systemd-analyze calendar -- "$9" 2>&1) || {
+      gs_say "$gs_why"
+      return 1
+    }
+  fi
+  mkdir -p "$gs_root$gs_units/timers.target.wants" || return 1
+  if [ "$2" = seed ]; then
+    gs_seed_only "$gs_units/timers.target.wants/$gs_timer" "$gs_units/$gs_timer" "$gs_units/$1.service" \
+      "/opt/goldseed/commands/timer-$1" || return 1
+  fi
+  gs_before=$gs_changed
+  gs_scheduled timer "$1" "$2" "$3" "$4" && gs_system_file "$gs_units/$1.service" 0644 81a4 "$5" "$6" &&
+    gs_system_file "$gs_units/$gs_timer" 0644 81a4 "$7" "$8" &&
+    gs_link "$gs_root$gs_units/timers.target.wants/$gs_timer" "../$gs_timer" && gs_note_service "$gs_timer" || return 1
+  if [ -n "$gs_root" ] || [ ! -d /run/systemd/system ]; then return 0; fi
+  [ "$gs_changed" = "$gs_before" ] || systemctl daemon-reload || return 1
+  # What is for the image begins when its machines boot: nothing of it is to be done while the image grows.
+  [ "$gs_role" != image ] || return 0
+  if [ "$gs_changed" = "$gs_before" ] && systemctl -q is-active "$gs_timer"; then return 0; fi
+  gs_touch && systemctl restart ${gs_booting:+--no-block} "$gs_timer"
+}

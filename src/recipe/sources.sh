@@ -1,0 +1,95 @@
+# Where software comes from: repositories of packages and of git.
+
+# NAME then for apt and for dnf: KEY DIGEST SOURCE DIGEST CONTENT, all empty when nothing is said for that one.
+gs_repository() {
+  gs_list=/etc/apt/sources.list.d/$1.sources
+  shift
+  if command -v dnf > /dev/null 2>&1; then
+    gs_list=/etc/yum.repos.d/${gs_list##*/}
+    gs_list=${gs_list%.sources}.repo
+    shift 5
+  fi
+  if [ -z "$1" ]; then
+    gs_say "the step names no repository for $gs_os"
+    return 1
+  fi
+  gs_before=$gs_changed
+  mkdir -p "$gs_root${1%/*}" "$gs_root${gs_list%/*}" || return 1
+  gs_repository_key "$1" "$2" "$3" && gs_system_file "$gs_list" 0644 81a4 "$4" "$5" || return 1
+  # The lists of its packages are not known yet.
+  [ "$gs_changed" = "$gs_before" ] || gs_apt_fresh=
+}
+# PATH DIGEST SOURCE: an address, or the key itself in base64. What does not have the digest does not get in.
+gs_repository_key() {
+  if gs_has_content "$2  $gs_root$1"; then
+    gs_has_attributes "81a4|root|root|$gs_root$1" && return 0
+    gs_touch && gs_attributes "$gs_root$1" root root 0644
+    return
+  fi
+  case $3 in
+    http*) curl -fsSL --retry 3 -o "$gs_work/key" "$3" || return 1 ;;
+    *) printf %s "$3" | base64 -d > "$gs_work/key" || return 1 ;;
+  esac
+  gs_digest=$(sha256sum < "$gs_work/key") || return 1
+  if [ "${gs_digest%% *}" != "$2" ]; then
+    gs_say "the key $3 has the digest ${gs_digest%% *}, not $2"
+    return 1
+  fi
+  # apt takes a key for text or not by its name alone.
+  gs_now=gpg
+  if grep -q -e '-----BEGIN PGP' "$gs_work/key"; then gs_now=asc; fi
+  case $1 in *."$gs_now" | /etc/pki/*) ;; *)
+    gs_say "the key is ${gs_now} by its content: let the name under \`key\` end so"
+    return 1
+    ;;
+  esac
+  gs_touch && gs_temporary "$gs_root$1" && cat "$gs_work/key" > "$gs_temp" && gs_settle "$gs_root$1" root root 0644
+}
+
+# PATH REPOSITORY TAG COMMIT: a checkout of that commit, root's, without a branch.
+gs_git() {
+  if ! command -v git > /dev/null 2>&1; then
+    gs_say 'there is no git here; a package step has to bring it first'
+    return 1
+  fi
+  if [ -e "$1/.git" ]; then
+    [ "$(gs_in_git "$1" rev-parse -q --verify HEAD)" = "$4" ] && gs_in_git "$1" diff --quiet HEAD && return 0
+    gs_touch && gs_git_take "$1" "$2" "$3" "$4"
+    return
+  fi
+  if [ -e "$1" ] && { [ ! -d "$1" ] || [ -n "$(ls -A "$1")" ]; }; then
+    gs_say "$1 is there and is no checkout; remove it first, or choose another path"
+    return 1
+  fi
+  gs_touch && mkdir -p "${1%/*}/" && gs_temporary "$1" && mkdir "$gs_temp" && gs_in_git "$gs_temp" init -q &&
+    chmod 0700 "$gs_temp/.git" && gs_git_take "$gs_temp" "$2" "$3" "$4" || return 1
+  if [ -d "$1" ]; then rmdir "$1" || return 1; fi
+  mv "$gs_temp" "$1" && gs_temporary_done
+}
+# FOLDER ARGUMENT...: no hooks, no questions, nothing written by looking.
+gs_in_git() {
+  gs_folder=$1
+  shift
+  GIT_TERMINAL_PROMPT=0 GIT_OPTIONAL_LOCKS=0 git -C "$gs_folder" -c core.hooksPath=/dev/null "$@" < /dev/null
+}
+# FOLDER REPOSITORY TAG COMMIT
+gs_git_take() {
+  if [ -n "$3" ]; then
+    gs_in_git "$1" fetch -q --depth 1 --no-tags "$2" "refs/tags/$3" || return 1
+    gs_now=$(gs_in_git "$1" rev-parse -q --verify 'FETCH_HEAD^{commit}')
+    if [ "$gs_now" != "$4" ]; then
+      gs_say "the tag $3 of $2 is the commit $gs_now, not $4"
+      return 1
+    fi
+  elif ! gs_in_git "$1" cat-file -e "$4^{commit}" 2>/dev/null; then
+    # Not every server gives a single commit; then all branches and tags are fetched.
+    gs_in_git "$1" fetch -q --depth 1 --no-tags "$2" "$4" 2>/dev/null ||
+      gs_in_git "$1" fetch -q --tags "$2" '+refs/heads/*:refs/remotes/origin/*' || return 1
+    gs_in_git "$1" cat-file -e "$4^{commit}" 2>/dev/null || {
+      gs_say "$2 has no commit $4"
+      return 1
+    }
+  fi
+  gs_in_git "$1" -c advice.detachedHead=false checkout -q --force --detach "$4" &&
+    [ "$(gs_in_git "$1" rev-parse -q --verify HEAD)" = "$4" ]
+}
