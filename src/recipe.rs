@@ -9,6 +9,7 @@ mod bind;
 mod compile;
 mod epoch;
 mod forms;
+mod include;
 mod interpolate;
 mod library;
 mod model;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::include::{self, Included};
 use super::interpolate::Scope;
 use super::model::Recipe;
 use super::parameters::{Argument, Kind, Parameter};
@@ -14,6 +15,8 @@ use crate::document::{self, Diagnostics, Node, Review, Source, Value};
 pub struct Bound {
     pub(crate) recipe: Recipe,
     pub(crate) arguments: BTreeMap<String, Argument>,
+    /// The recipes that its steps include, by the step's index.
+    pub(super) included: Included,
 }
 
 impl Recipe {
@@ -28,6 +31,16 @@ impl Recipe {
         at: Range<usize>,
         values: Option<&Node>,
     ) -> Result<Bound, Diagnostics> {
+        Bound::with(self, self.arguments(source, &at, values)?)
+    }
+
+    /// The values of the parameters, defaults included.
+    pub(super) fn arguments(
+        &self,
+        source: &Source,
+        at: &Range<usize>,
+        values: Option<&Node>,
+    ) -> Result<BTreeMap<String, Argument>, Diagnostics> {
         let source = &self.without_values(source, values);
         let review = Review::of(source);
         let given = match values.map(|node| (&node.value, node)) {
@@ -74,13 +87,10 @@ impl Recipe {
                     arguments.insert(parameter.name.clone(), default.clone());
                 }
                 None if parameter.optional => {}
-                None => self.missing(parameter, &at, &review),
+                None => self.missing(parameter, at, &review),
             }
         }
-        review.finish(Bound {
-            recipe: self.clone(),
-            arguments,
-        })
+        review.finish(arguments)
     }
 
     /// The settings file with stars for what may be a secret's value put there by mistake: whatever is wrong on its
@@ -146,6 +156,20 @@ impl Recipe {
 }
 
 impl Bound {
+    /// A recipe whose values were checked; binds what it includes.
+    pub(super) fn with(
+        recipe: &Recipe,
+        arguments: BTreeMap<String, Argument>,
+    ) -> Result<Self, Diagnostics> {
+        let mut bound = Self {
+            recipe: recipe.clone(),
+            arguments,
+            included: Included::new(),
+        };
+        bound.included = include::bind(&bound)?;
+        Ok(bound)
+    }
+
     /// The recipe.
     pub fn recipe(&self) -> &Recipe {
         &self.recipe
@@ -153,8 +177,8 @@ impl Bound {
 
     /// The secrets that the node will fetch, so that its role can be checked.
     pub fn secrets(&self) -> Vec<&SecretReference> {
-        self.arguments
-            .values()
+        let all = self.with_included("").into_iter();
+        all.flat_map(|(_, bound)| bound.arguments.values())
             .filter_map(|argument| match argument {
                 Argument::Secret(reference) => Some(reference),
                 _ => None,

@@ -6,7 +6,6 @@ use super::bind::Bound;
 use super::epoch::{self, Call, Unit};
 use super::interpolate::{self, Scope};
 use super::model::{Role, Step};
-use super::parameters::Argument;
 use super::resources::{self, Site, Work};
 use super::script::{self, Purpose, Script, StepInfo};
 use super::verify;
@@ -26,7 +25,9 @@ pub fn compile(recipes: &[Bound], purpose: Purpose) -> Result<Script, Diagnostic
     };
     let prefixes = prefixes(recipes);
     for (bound, prefix) in recipes.iter().zip(&prefixes) {
-        compiler.platforms(bound, prefix);
+        for (prefix, bound) in bound.with_included(prefix) {
+            compiler.platforms(bound, &prefix);
+        }
     }
     if purpose == Purpose::Apply && asks_for_the_seed(recipes) {
         let step = Compiler::own_step(recipes, Role::Seed, "seed", "this machine is the seed");
@@ -101,17 +102,18 @@ fn plain(function: &str) -> Work {
 
 /// Whether a step asks if the machine is the seed: what is for the seed alone, and what is for all others.
 fn asks_for_the_seed(recipes: &[Bound]) -> bool {
-    has_role(recipes, Role::Seed)
-        || recipes.iter().any(|bound| {
-            let mut steps = bound.recipe.0.steps.iter();
-            steps.any(|step| step.kind.text == "swap")
-        })
+    any_step(recipes, |step| {
+        step.role == Role::Seed || step.kind.text == "swap"
+    })
 }
 
 fn has_role(recipes: &[Bound], role: Role) -> bool {
-    recipes
-        .iter()
-        .any(|bound| bound.recipe.0.steps.iter().any(|step| step.role == role))
+    any_step(recipes, |step| step.role == role && step.included.is_none())
+}
+
+fn any_step(recipes: &[Bound], wanted: impl Fn(&Step) -> bool) -> bool {
+    let mut all = recipes.iter().flat_map(|bound| bound.with_included(""));
+    all.any(|(_, bound)| bound.recipe.0.steps.iter().any(&wanted))
 }
 
 struct Compiler {
@@ -153,58 +155,43 @@ impl Compiler {
     }
 
     fn recipe(&mut self, bound: &Bound, prefix: &str) {
-        let content = &bound.recipe.0;
         match self.purpose {
             Purpose::Verify => {
-                for (index, check) in content
-                    .checks
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, check)| !check.at_balancer)
-                {
-                    self.check(bound, &format!("{prefix}/check-{}", index + 1), check);
+                for (prefix, bound) in bound.with_included(prefix) {
+                    let checks = bound.recipe.0.checks.iter().enumerate();
+                    for (index, check) in checks.filter(|(_, check)| !check.at_balancer) {
+                        self.check(bound, &format!("{prefix}/check-{}", index + 1), check);
+                    }
                 }
+                return;
             }
-            Purpose::Apply => {
-                self.steps_of(bound, prefix, |role| role != Role::Migrate);
-                self.handlers(bound, prefix);
-            }
-            Purpose::Migrate => {
-                self.steps_of(bound, prefix, |role| role == Role::Migrate);
-                self.handlers(bound, prefix);
-            }
+            Purpose::Apply => self.steps_of(bound, prefix, &|role| role != Role::Migrate),
+            Purpose::Migrate => self.steps_of(bound, prefix, &|role| role == Role::Migrate),
+        }
+        for (prefix, bound) in bound.with_included(prefix) {
+            self.handlers(bound, &prefix);
         }
     }
 
-    fn steps_of(&mut self, bound: &Bound, prefix: &str, wanted: impl Fn(Role) -> bool) {
-        for (index, step) in bound
-            .recipe
-            .0
-            .steps
-            .iter()
-            .enumerate()
-            .filter(|(_, step)| wanted(step.role))
-        {
+    fn steps_of(&mut self, bound: &Bound, prefix: &str, wanted: &dyn Fn(Role) -> bool) {
+        for (index, step) in bound.recipe.0.steps.iter().enumerate() {
             let id = format!("{prefix}/{}", index + 1);
-            let items = step
-                .each
-                .as_ref()
-                .and_then(|name| match bound.arguments.get(name) {
-                    Some(Argument::List(items)) => Some(items.clone()),
-                    _ => None,
-                });
-            match (&step.each, items) {
-                (None, _) => self.step(bound, prefix, &id, step, None),
-                (Some(_), items) => {
-                    for (number, item) in items.unwrap_or_default().into_iter().enumerate() {
-                        self.step(
-                            bound,
-                            prefix,
-                            &format!("{id}.{}", number + 1),
-                            step,
-                            Some(item),
-                        );
-                    }
+            if let Some(included) = bound.included.get(&index) {
+                for (number, inner) in included.iter().enumerate() {
+                    self.steps_of(inner, &bound.inner_prefix(prefix, index, number), wanted);
+                }
+            } else if step.included.is_some() {
+                // Its `when` does not hold; what would stand here need not be told step by step.
+                if wanted(Role::Image) {
+                    self.push(label::info(bound, &id, step, &bound.scope()), Call::Skip);
+                }
+            } else if wanted(step.role) {
+                for (number, item) in bound.items(step).into_iter().enumerate() {
+                    let id = match item {
+                        Some(_) => format!("{id}.{}", number + 1),
+                        None => id.clone(),
+                    };
+                    self.step(bound, prefix, &id, step, item);
                 }
             }
         }

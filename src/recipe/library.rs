@@ -7,7 +7,12 @@ use include_dir::{Dir, include_dir};
 
 use super::model::Recipe;
 use super::{reading, trial};
-use crate::document::{self, Diagnostics, Document, Review};
+use crate::document::{self, Diagnostics, Document, Node, Review};
+
+mod files;
+
+pub(crate) use files::Files;
+pub use files::bridge_files;
 
 static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/recipes");
 
@@ -34,73 +39,6 @@ pub enum LoadError {
     /// It has mistakes; all of them are in here.
     #[error("{0}")]
     Invalid(Diagnostics),
-}
-
-/// The files beside a recipe.
-#[derive(Clone, Debug)]
-pub(crate) enum Files {
-    /// A folder on the disk.
-    Folder(PathBuf),
-    /// A folder of the library in the binary, by its path there.
-    Embedded(PathBuf),
-}
-
-impl Files {
-    /// Reads a file by its path relative to the recipe.
-    ///
-    /// # Errors
-    /// Why there is no such file, for a diagnostic.
-    pub(crate) fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        if !path.starts_with("files/")
-            || path
-                .split('/')
-                .any(|part| part.is_empty() || part.starts_with('.'))
-        {
-            return Err("a recipe's files stand under `files/` beside it".to_owned());
-        }
-        match self {
-            Self::Folder(folder) => {
-                let path = folder.join(path);
-                fs_err::read(path).map_err(|error| error.to_string())
-            }
-            Self::Embedded(folder) => EMBEDDED
-                .get_file(folder.join(path))
-                .map(|file| file.contents().to_vec())
-                .ok_or_else(|| format!("the recipe has no file `{path}`")),
-        }
-    }
-}
-
-/// The files of the application version that brings an image's code into place, by their path in it: the recipe
-/// `bridge`'s own for `.platform`, and the page of machines without an application.
-///
-/// A deployment of a configuration stages the bundle anew and runs `.platform/confighooks` in place of
-/// `.platform/hooks`, so each hook is there twice (AWS, Platform hooks: "Configuration deployment").
-pub fn bridge_files() -> Vec<(String, &'static [u8])> {
-    const FOLDER: &str = "bridge/files/platform";
-    fn gather(folder: &Dir<'static>, files: &mut Vec<(String, &'static [u8])>) {
-        for file in folder.files() {
-            let Ok(path) = file.path().strip_prefix(FOLDER) else {
-                continue;
-            };
-            if let Ok(hook) = path.strip_prefix("hooks") {
-                let again = format!(".platform/confighooks/{}", hook.display());
-                files.push((again, file.contents()));
-            }
-            files.push((format!(".platform/{}", path.display()), file.contents()));
-        }
-        for inner in folder.dirs() {
-            gather(inner, files);
-        }
-    }
-    let mut files = Vec::new();
-    if let Some(folder) = EMBEDDED.get_dir(FOLDER) {
-        gather(folder, &mut files);
-    }
-    if let Some(page) = EMBEDDED.get_file("bridge/files/placeholder.php") {
-        files.push(("index.php".to_owned(), page.contents()));
-    }
-    files
 }
 
 impl Library {
@@ -168,8 +106,8 @@ impl Library {
                 if path.is_file() {
                     return Some(Self::load_file(&path));
                 }
-            } else if !own && EMBEDDED.get_file(&candidate).is_some() {
-                return embedded("test", &candidate);
+            } else if EMBEDDED.get_file(&candidate).is_some() {
+                return self.embedded("test", &candidate, &[]);
             }
         }
         None
@@ -180,6 +118,11 @@ impl Library {
     /// # Errors
     /// An unknown name, an unreadable file, and every mistake of the recipe together.
     pub fn load(&self, name: &str) -> Result<Recipe, LoadError> {
+        self.load_within(name, &[])
+    }
+
+    /// Reads a recipe that others include, the outermost first.
+    fn load_within(&self, name: &str, outer: &[String]) -> Result<Recipe, LoadError> {
         let candidates = [format!("{name}.yaml"), format!("{name}/recipe.yaml")];
         let well_formed = name
             .bytes()
@@ -196,10 +139,12 @@ impl Library {
             {
                 let text = fs_err::read_to_string(&path).map_err(LoadError::Unreadable)?;
                 let folder = path.parent().map_or_else(PathBuf::new, Path::to_owned);
-                return read(name, &path, text, Files::Folder(folder)).map_err(LoadError::Invalid);
+                let files = Files::Folder(folder);
+                return self.read(name, &path, text, files, outer);
             }
         }
-        if let Some(read) = candidates.iter().find_map(|path| embedded(name, path)) {
+        let embedded = |file| self.embedded(name, file, outer);
+        if let Some(read) = candidates.iter().find_map(|file| embedded(file)) {
             return read;
         }
         let names = self.names();
@@ -211,7 +156,7 @@ impl Library {
         })
     }
 
-    /// Reads a recipe from any file, as `load` would.
+    /// Reads a recipe from any file, as `load` would; those that it includes stand beside it or in the binary.
     ///
     /// # Errors
     /// As `load`.
@@ -219,18 +164,96 @@ impl Library {
         let text = fs_err::read_to_string(path).map_err(LoadError::Unreadable)?;
         let name = name_of(path).unwrap_or_default();
         let folder = path.parent().map_or_else(PathBuf::new, Path::to_owned);
-        read(&name, path, text, Files::Folder(folder)).map_err(LoadError::Invalid)
+        let beside = if path.ends_with("recipe.yaml") || path.ends_with("test.yaml") {
+            folder.parent().map_or_else(PathBuf::new, Path::to_owned)
+        } else {
+            folder.clone()
+        };
+        let library = Self {
+            project: Some(beside),
+        };
+        library.read(&name, path, text, Files::Folder(folder), &[])
     }
-}
 
-/// Reads a recipe of the binary, where it has that file.
-fn embedded(name: &str, file: &str) -> Option<Result<Recipe, LoadError>> {
-    let text = EMBEDDED.get_file(file)?.contents_utf8()?.to_owned();
-    let path = Path::new("built-in/recipes").join(file);
-    let folder = Path::new(file)
-        .parent()
-        .map_or_else(PathBuf::new, Path::to_owned);
-    Some(read(name, &path, text, Files::Embedded(folder)).map_err(LoadError::Invalid))
+    /// Reads a recipe of the binary, where it has that file.
+    fn embedded(
+        &self,
+        name: &str,
+        file: &str,
+        outer: &[String],
+    ) -> Option<Result<Recipe, LoadError>> {
+        let text = EMBEDDED.get_file(file)?.contents_utf8()?.to_owned();
+        let path = Path::new("built-in/recipes").join(file);
+        let folder = Path::new(file)
+            .parent()
+            .map_or_else(PathBuf::new, Path::to_owned);
+        Some(self.read(name, &path, text, Files::Embedded(folder), outer))
+    }
+
+    fn read(
+        &self,
+        name: &str,
+        path: &Path,
+        text: String,
+        files: Files,
+        outer: &[String],
+    ) -> Result<Recipe, LoadError> {
+        let document = Document::parse(path, text).map_err(LoadError::Invalid)?;
+        let review = Review::of(&document.source);
+        let mut way = outer.to_vec();
+        way.push(name.to_owned());
+        let load = |node: &Node, review: &Review| self.included(node, &way, review);
+        let recipe = reading::read(&document, name, files, &load, &review);
+        if let Some(recipe) = &recipe {
+            // The steps that could be read are tried even so, so that all mistakes show at once.
+            trial::with_samples(recipe, &review);
+        }
+        match recipe {
+            Some(recipe) => review.finish(recipe).map_err(LoadError::Invalid),
+            None => Err(LoadError::Invalid(review.take())),
+        }
+    }
+
+    /// A recipe that another includes; `way` are those that are being read, the outermost first.
+    fn included(&self, node: &Node, way: &[String], review: &Review) -> Option<Recipe> {
+        let name = document::text(node, review)?;
+        let span = node.span.clone();
+        if name.contains("${{") {
+            review
+                .error(span, "which recipe is included cannot be a parameter")
+                .help("write its name; with `when: parameter == value` one of several is taken");
+            return None;
+        }
+        if way.iter().any(|outer| outer == name) {
+            let circle = way.join(" → ");
+            review
+                .error(
+                    span,
+                    format!("the recipe includes itself: {circle} → {name}"),
+                )
+                .help("put what both need into a third recipe, and include that");
+            return None;
+        }
+        match self.load_within(name, way) {
+            Ok(recipe) => Some(recipe),
+            Err(LoadError::Unknown { suggestion, .. }) => {
+                let finding = review.error(span, format!("there is no recipe `{name}`"));
+                match suggestion {
+                    Some(similar) => finding.help(format!("did you mean `{similar}`?")),
+                    None => finding.help("a project's recipes stand in `recipes/NAME.yaml`"),
+                };
+                None
+            }
+            Err(LoadError::Unreadable(why)) => {
+                review.error(span, format!("cannot read the recipe `{name}`: {why}"));
+                None
+            }
+            Err(LoadError::Invalid(mistakes)) => {
+                review.absorb(mistakes);
+                None
+            }
+        }
+    }
 }
 
 /// Tests of recipes lie beside them and are no recipes that a pipeline could name.
@@ -253,22 +276,4 @@ fn name_of(path: &Path) -> Option<String> {
         return path.parent()?.file_name()?.to_str().map(str::to_owned);
     }
     Some(stem.to_owned())
-}
-
-fn read(name: &str, path: &Path, text: String, files: Files) -> Result<Recipe, Diagnostics> {
-    let document = Document::parse(path, text)?;
-    let review = Review::of(&document.source);
-    let recipe = reading::read(&document, name, files, &review);
-    match recipe {
-        Some(recipe) if review.count() == 0 => {
-            trial::with_samples(&recipe, &review);
-            review.finish(recipe)
-        }
-        Some(recipe) => {
-            // The steps that could be read are tried too, so that all mistakes show at once.
-            trial::with_samples(&recipe, &review);
-            Err(review.take())
-        }
-        None => Err(review.take()),
-    }
 }

@@ -52,6 +52,8 @@ pub(crate) struct Step {
     pub(crate) notify: Vec<String>,
     /// The list parameter whose items it is repeated for.
     pub(crate) each: Option<String>,
+    /// Steps of the type `include` only: the recipe whose steps stand here.
+    pub(crate) included: Option<Recipe>,
     /// Checks only: through the load balancer.
     pub(crate) at_balancer: bool,
 }

@@ -8,13 +8,14 @@ use super::model::{Content, Handler, Recipe};
 use super::parameters::Parameter;
 use crate::document::{self, Document, Fields, Key, Node, Review};
 
-mod step;
+pub(super) mod step;
 
-/// Reads the tree of a recipe; `expected_name` is that of its file.
+/// Reads the tree of a recipe; `expected_name` is that of its file, and `load` brings the recipes that it includes.
 pub(crate) fn read(
     document: &Document,
     expected_name: &str,
     files: Files,
+    load: &step::Load<'_>,
     review: &Review,
 ) -> Option<Recipe> {
     const KEYS: [&str; 8] = [
@@ -56,6 +57,7 @@ pub(crate) fn read(
     let context = step::Context {
         parameters: &parameters,
         handlers: &handlers,
+        load,
         review,
     };
     let steps = fields

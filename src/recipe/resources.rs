@@ -17,6 +17,7 @@ mod directory;
 mod file;
 mod git;
 mod group;
+mod include;
 mod ini;
 mod line;
 mod link;
@@ -51,7 +52,7 @@ pub(crate) struct Resource {
 }
 
 /// All types of steps.
-pub(crate) static RESOURCES: [Resource; 24] = [
+pub(crate) static RESOURCES: [Resource; 25] = [
     package::RESOURCE,
     repository::RESOURCE,
     directory::RESOURCE,
@@ -76,6 +77,7 @@ pub(crate) static RESOURCES: [Resource; 24] = [
     secret_file::RESOURCE,
     run::RESOURCE,
     wait_for::RESOURCE,
+    include::RESOURCE,
 ];
 
 impl Resource {
@@ -159,10 +161,12 @@ pub(super) fn path(node: &Node, review: &Review) -> Option<String> {
     match is_path(text) {
         Ok(()) => Some(text.to_owned()),
         Err(why) => {
-            review.error(
-                node.span.clone(),
-                format!("`{text}` is no path here: {why}"),
-            );
+            review
+                .error(
+                    node.span.clone(),
+                    format!("`{text}` is no path here: {why}"),
+                )
+                .help("a path is written in full: /srv/www/uploads");
             None
         }
     }
@@ -198,7 +202,9 @@ pub(super) fn plain_name(node: &Node, review: &Review) -> Option<String> {
     let text = document::scalar(node, review)?;
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.@:+\\".contains(&byte);
     if text.is_empty() || text.starts_with('-') || !text.bytes().all(allowed) {
-        review.error(node.span.clone(), format!("`{text}` is no name"));
+        review
+            .error(node.span.clone(), format!("`{text}` is no name"))
+            .help("a name has no blanks and does not begin with `-`; several names are a list: [one, two]");
         return None;
     }
     Some(text)
@@ -210,7 +216,9 @@ pub(super) fn names(node: &Node, review: &Review) -> Option<Vec<String>> {
         return Some(vec![plain_name(node, review)?]);
     };
     if items.is_empty() {
-        review.error(node.span.clone(), "the list is empty");
+        review
+            .error(node.span.clone(), "the list is empty")
+            .help("name at least one, or leave the step out");
         return None;
     }
     items.iter().map(|item| plain_name(item, review)).collect()

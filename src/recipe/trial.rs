@@ -1,13 +1,14 @@
 //! A recipe tried with samples in place of values, so that its own mistakes are found without any pipeline.
 
 use super::compile::secrets_of;
+use super::include;
 use super::interpolate::{self, Scope};
 use super::model::{Recipe, Step};
 use super::parameters::{Argument, Kind};
 use super::resources::{self, Site};
 use super::secrets::SecretReference;
 use super::verify;
-use crate::document::{Node, Review};
+use crate::document::{Diagnostics, Node, Review};
 
 /// Reads all steps, handlers and checks. A parameter without a default gets a sample of its type; what is found in a
 /// text that mentions one is no mistake yet.
@@ -29,6 +30,14 @@ pub(crate) fn with_samples(recipe: &Recipe, review: &Review) {
             scope.samples.push("item".to_owned());
         }
         name(step, &scope, review);
+        if let Some(other) = &step.included {
+            let found = Review::of(review.source());
+            if let Err(mistakes) = include::arguments(other, step, &scope, &content.source) {
+                found.absorb(mistakes);
+            }
+            keep_certain(found.take(), &scope, review);
+            continue;
+        }
         attempt(
             &step.body,
             &scope,
@@ -97,7 +106,12 @@ fn attempt(
     }
     let found = Review::of(source);
     read(&resolved, &found);
-    let mut found = found.take();
+    keep_certain(found.take(), scope, review);
+}
+
+/// Reports mistakes, but none in a text that mentions a sample: that may be none with a value.
+fn keep_certain(mut found: Diagnostics, scope: &Scope, review: &Review) {
+    let source = review.source();
     found.0.retain(|mistake| {
         mistake.source != *source
             || !interpolate::mentions_sample(source.slice(&mistake.span), scope)

@@ -71,7 +71,8 @@ pub struct HttpCheck {
 pub fn balancer_checks(recipes: &[Bound]) -> Result<Vec<HttpCheck>, Diagnostics> {
     let mut found = Diagnostics::default();
     let mut checks = Vec::new();
-    for bound in recipes {
+    let all = recipes.iter().flat_map(|bound| bound.with_included(""));
+    for (_, bound) in all {
         let content = &bound.recipe.0;
         let review = Review::of(&content.source);
         let scope = bound.scope();

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use goldseed::document::{Document, Source};
+use goldseed::document::Document;
 use goldseed::recipe::{
     Bound, Library, Line, LoadError, Purpose, Reader, Script, StepResult, compile,
 };
@@ -26,6 +26,8 @@ fn recipes_in(name: &str) -> Vec<PathBuf> {
     paths
 }
 
+mod includes;
+mod mutations;
 mod php;
 mod resources;
 mod schedules;
@@ -49,7 +51,7 @@ const SITE: &str =
 #[test]
 fn every_invalid_recipe_says_what_is_wrong_and_where() {
     let paths = recipes_in("invalid");
-    assert!(paths.len() >= 25, "only {} invalid recipes", paths.len());
+    assert!(paths.len() >= 80, "only {} invalid recipes", paths.len());
     let mut messages = String::new();
     for path in paths {
         let name = path.file_stem().unwrap().to_str().unwrap();
@@ -407,37 +409,4 @@ fn written(root: &Path, steps: &str) -> Bound {
     recipe
         .bind(&settings.source, 0..0, Some(&settings.root))
         .unwrap()
-}
-
-proptest::proptest! {
-    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(300))]
-    /// Recipes with a piece cut out, doubled or overwritten: a message or a script, never a panic.
-    #[test]
-    fn no_mutation_of_a_recipe_makes_the_reader_or_the_compiler_panic(
-        which in 0_usize..2, start in 0.0_f64..1.0, length in 0_usize..30, insert in "[\\-{}\\[\\]:,\"'$ a-z0-9\n]{0,12}",
-    ) {
-        let name = ["site", "scratch"][which];
-        let text = fs_err::read_to_string(folder("valid").join(format!("{name}.yaml"))).unwrap();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a place in a short text")]
-        let at = (start * text.len() as f64) as usize;
-        let at = (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap();
-        let end = (at + length).min(text.len());
-        let end = (end..=text.len()).find(|end| text.is_char_boundary(*end)).unwrap();
-        let mutated = format!("{}{insert}{}", &text[..at], &text[end..]);
-        let place = tempfile::tempdir().unwrap();
-        let path = place.path().join(format!("{name}.yaml"));
-        fs_err::write(&path, mutated).unwrap();
-        match Library::load_file(&path) {
-            Err(error) => proptest::prop_assert!(!error.to_string().is_empty()),
-            Ok(recipe) => {
-                let values = "domain: a.example\ndb: ssm:/a\nroot: /srv/a\n";
-                let settings = Document::parse(Path::new("goldseed.yaml"), values.to_owned()).unwrap();
-                if let Ok(bound) = recipe.bind(&Source::new("goldseed.yaml", values), 0..0, Some(&settings.root)) {
-                    for purpose in [Purpose::Apply, Purpose::Verify, Purpose::Migrate] {
-                        drop(compile(std::slice::from_ref(&bound), purpose));
-                    }
-                }
-            }
-        }
-    }
 }

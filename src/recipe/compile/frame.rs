@@ -11,9 +11,13 @@ use crate::document::Place;
 impl Compiler {
     /// A step of our own, that stands where the first step of a role does.
     pub(super) fn own_step(recipes: &[Bound], role: Role, id: &str, name: &str) -> StepInfo {
-        let first = recipes.iter().find_map(|bound| {
+        let mut all = recipes.iter().flat_map(|bound| bound.with_included(""));
+        let first = all.find_map(|(_, bound)| {
             let content = &bound.recipe.0;
-            let step = content.steps.iter().find(|step| step.role == role)?;
+            let step = content
+                .steps
+                .iter()
+                .find(|step| step.role == role && step.included.is_none())?;
             Some((
                 content.name.clone(),
                 content.source.place(step.kind.span.start),
@@ -87,7 +91,7 @@ impl Compiler {
         }
         let mut compiler = Self::default();
         for (bound, prefix) in recipes.iter().zip(prefixes) {
-            compiler.steps_of(bound, prefix, |role| role == Role::Boot);
+            compiler.steps_of(bound, prefix, &|role| role == Role::Boot);
         }
         for unit in &mut compiler.units {
             // Nothing is notified: what would have to be reloaded starts only after this script.

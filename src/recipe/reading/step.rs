@@ -3,14 +3,18 @@
 use std::ops::Range;
 
 use super::super::interpolate::is_name;
-use super::super::model::{Condition, Handler, Role, Step};
+use super::super::model::{Condition, Handler, Recipe, Role, Step};
 use super::super::parameters::{Kind, Parameter};
 use super::super::{resources, verify};
 use crate::document::{self, Fields, Key, Node, Review, Value};
 
+/// Brings a recipe that a step includes; what is wrong with its name, or with it, is reported.
+pub(in crate::recipe) type Load<'a> = dyn Fn(&Node, &Review) -> Option<Recipe> + 'a;
+
 pub(super) struct Context<'a> {
     pub(super) parameters: &'a [Parameter],
     pub(super) handlers: &'a [Handler],
+    pub(super) load: &'a Load<'a>,
     pub(super) review: &'a Review,
 }
 
@@ -69,6 +73,11 @@ impl Context<'_> {
                 )
                 .help("make two steps of it");
         }
+        let included = if what == "a step" && kind.text == "include" {
+            self.include(body, &fields)
+        } else {
+            None
+        };
         let role = fields.optional("on", read_role).unwrap_or(Role::Image);
         if kind.text == "secret-file" && !matches!(role, Role::Boot | Role::Seed) {
             review
@@ -89,10 +98,32 @@ impl Context<'_> {
                 .map(|node| self.notify(node))
                 .unwrap_or_default(),
             each: fields.optional("each", |node, _| self.each(node)),
+            included,
             at_balancer: fields
                 .optional("at", |node, _| self.at(node, kind))
                 .unwrap_or(false),
         })
+    }
+
+    /// The recipe that a step includes.
+    fn include(&self, body: &Node, step: &Fields<'_>) -> Option<Recipe> {
+        for (key, help) in [
+            (
+                "on",
+                "the steps of the recipe that is included say it for themselves",
+            ),
+            (
+                "notify",
+                "the steps of the recipe that is included notify its own handlers",
+            ),
+        ] {
+            if let Some(found) = step.key(key) {
+                self.review
+                    .error(found.span.clone(), format!("an `include` has no `{key}`"))
+                    .help(help);
+            }
+        }
+        (self.load)(body.get("recipe")?, self.review)
     }
 
     fn condition(&self, node: &Node) -> Option<Condition> {

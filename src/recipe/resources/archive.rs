@@ -20,7 +20,9 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let strip = fields.optional("strip", document::integer).unwrap_or(0);
     if !(0..=9).contains(&strip) {
         let span = fields.get("strip").map_or(0..0, |node| node.span.clone());
-        review.error(span, "`strip` is a number from 0 to 9");
+        review
+            .error(span, "`strip` is a number from 0 to 9")
+            .help("so many folders at the head of each name in the archive are left out");
         return None;
     }
     let owner = fields

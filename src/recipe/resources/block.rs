@@ -41,7 +41,7 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
         if text.trim().is_empty() || text.trim() != text {
             let span = fields.get(key).map_or(0..0, |node| node.span.clone());
             review
-                .error(span, format!("`{key}` is part of the marks around the block and begins and ends with a sign"))
+                .error(span, format!("`{key}` is part of the marks around the block: it is not empty and has no blank at its ends"))
                 .help("for example `name: limits`; `comment` is how comments begin in the file: `#`, `;` or `//`");
             return None;
         }

@@ -100,7 +100,7 @@ fn times(node: &Node, review: &Review) -> Option<String> {
                     format!("`{column}` is no {name} of cron"),
                 )
                 .help(format!(
-                    "a {name} is {low} to {high}, `*`, a range or a list; {HELP}"
+                    "a {name} is {low} to {high}, `*`, a range such as {low}-{high}, or several of them with commas between"
                 ));
             return None;
         }

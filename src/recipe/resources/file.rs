@@ -94,7 +94,8 @@ pub(super) fn content(
         Ok(bytes) => bytes,
         Err(why) => {
             site.review
-                .error(node.span.clone(), format!("cannot take `{name}`: {why}"));
+                .error(node.span.clone(), format!("cannot take `{name}`: {why}"))
+                .help("the files of a recipe stand in a folder `files` beside it: `files/name`");
             return None;
         }
     };
@@ -174,6 +175,8 @@ fn render(source: &Source, secrets: &[String], site: &Site<'_>) -> Option<String
                     .help("only a `secret-file` that names the secret under `secrets` may hold it");
             } else if matches!(error.kind(), minijinja::ErrorKind::UndefinedError) {
                 finding.help("a template knows the recipe's parameters by their names");
+            } else {
+                finding.help("templates are Jinja: {{ name }}, {% if name %} … {% endif %}, {% for item in list %} … {% endfor %}");
             }
             site.review.absorb(review.take());
             None

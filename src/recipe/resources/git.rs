@@ -2,6 +2,7 @@
 
 use super::{Resource, Site, Work, path, single_line};
 use crate::document::{self, Fields, Node, Review};
+use crate::recipe::parameters::with_stars;
 
 pub(super) const RESOURCE: Resource = Resource {
     name: "git",
@@ -53,7 +54,7 @@ fn pinned(fields: &Fields<'_>, review: &Review) -> Option<(String, String)> {
     let Some(commit) = commit else {
         review
             .error(span, format!("what `{reference}` is can change from one build to the next"))
-            .help("add `commit:` with the full id that it stands for: `git rev-parse TAG^{commit}` prints it");
+            .help("for a tag add `commit:` with the full id that it stands for (`git rev-parse TAG^{commit}`); instead of a branch write the commit as `ref`");
         return None;
     };
     Some((reference.to_owned(), commit))
@@ -80,6 +81,18 @@ fn commit(node: &Node, review: &Review) -> Option<String> {
 /// Where git fetches from.
 fn repository(node: &Node, review: &Review) -> Option<String> {
     let text = single_line(node, review)?;
+    let host = |rest: &str| rest.split('/').next().unwrap_or_default().to_owned();
+    if text
+        .split_once("://")
+        .map(|(_, rest)| host(rest))
+        .is_some_and(|host| host.contains(':') && host.contains('@'))
+    {
+        let message = "a password in an address would be in the script and in the checkout";
+        let help =
+            "let the machine have a key of its own, or fetch an `archive` from S3 with its role";
+        with_stars(node, message.to_owned(), help, review);
+        return None;
+    }
     let remote = ["https://", "http://", "ssh://", "git://"]
         .iter()
         .any(|scheme| text.starts_with(scheme));
@@ -89,18 +102,11 @@ fn repository(node: &Node, review: &Review) -> Option<String> {
         .is_some_and(|(host, _)| host.contains('@') && !host.contains('/'));
     if text.starts_with('-') || !(remote || short || text.starts_with('/')) || text.contains(' ') {
         review
-            .error(node.span.clone(), format!("`{text}` is no address of a repository"))
+            .error(
+                node.span.clone(),
+                format!("`{text}` is no address of a repository"),
+            )
             .help("for example https://github.com/owner/name.git; an absolute path on the machine works too");
-        return None;
-    }
-    if text.split_once("://").is_some_and(|(_, rest)| {
-        rest.split('/')
-            .next()
-            .is_some_and(|host| host.contains(':') && host.contains('@'))
-    }) {
-        review
-            .error(node.span.clone(), "a password in an address would be in the script and in the checkout")
-            .help("let the machine have a key of its own, or fetch an `archive` from S3 with its role");
         return None;
     }
     Some(text)

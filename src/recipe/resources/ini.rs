@@ -29,10 +29,12 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
                 || key.text.contains(['\n', '\t', '=', '['])
                 || key.text.trim() != key.text
             {
-                review.error(
-                    key.span.clone(),
-                    format!("`{}` is no key of an ini file", key.text),
-                );
+                review
+                    .error(
+                        key.span.clone(),
+                        format!("`{}` is no key of an ini file", key.text),
+                    )
+                    .help("a key is what stands before the `=`: {PHP: {memory_limit: 256M}}");
                 return None;
             }
             let value = single_line(value, review)?;

@@ -13,7 +13,9 @@ pub(super) const RESOURCE: Resource = Resource {
 fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let names = match &node.value {
         Value::List(items) if items.is_empty() => {
-            site.review.error(node.span.clone(), "the list is empty");
+            site.review
+                .error(node.span.clone(), "the list is empty")
+                .help("name at least one extension, or leave the step out");
             return None;
         }
         Value::List(items) => items

@@ -217,6 +217,15 @@ pub(crate) fn handler(node: &Node, review: &Review) -> Option<Work> {
         let words = ["always", "", "root", "/", "0", command, "--"];
         return Some(Work::upheaval("gs_run", words.map(str::to_owned)));
     }
+    if fields.get("service").is_none() && fields.get("run").is_none() {
+        review
+            .error(
+                fields.head(),
+                "this handler says neither a service nor a command",
+            )
+            .help("give `service: nginx` and `action: reload` (or `restart`), or `run: command`");
+        return None;
+    }
     let service = fields.required("service", super::names);
     let action = fields.required("action", |node, review| {
         match document::text(node, review)? {

@@ -19,7 +19,9 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
         && !(1..=4_294_967_293).contains(&uid)
     {
         let span = fields.get("uid").map_or(0..0, |node| node.span.clone());
-        review.error(span, format!("{uid} is no user's number"));
+        review
+            .error(span, format!("{uid} is no user's number"))
+            .help("leave `uid` out and the system takes a free one");
         return None;
     }
     let home = fields.optional("home", path).unwrap_or_default();
