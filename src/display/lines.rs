@@ -20,7 +20,7 @@ pub(crate) struct Lines<W> {
     zone: TimeZone,
     step: Option<StepId>,
     /// A recipe's step that began: it is told when anything comes before its result.
-    begun: Option<String>,
+    begun: Option<(Timestamp, String)>,
     /// Of each subject that is waited for: the state that was told last, and when.
     told: HashMap<String, (String, Timestamp)>,
 }
@@ -39,11 +39,11 @@ impl<W: Write> Lines<W> {
 
     /// Writes the event's line, or its lines where a text has several.
     pub(crate) fn take(&mut self, now: Timestamp, event: &Event) -> io::Result<()> {
-        if let Some(begun) = self.begun.take()
+        if let Some((when, begun)) = self.begun.take()
             && !matches!(event, Event::RecipeStep { .. })
         {
-            self.told.insert(begun.clone(), (AT_WORK.to_owned(), now));
-            self.in_step(now, &format!("{begun} …"))?;
+            self.in_step(when, &format!("{begun} …"))?;
+            self.told.insert(begun, (AT_WORK.to_owned(), now));
         }
         match event {
             Event::RunStarted {
@@ -102,7 +102,7 @@ impl<W: Write> Lines<W> {
             } => {
                 let step = format!("{recipe}: {name}");
                 if result == "start" {
-                    self.begun = Some(step);
+                    self.begun = Some((now, step));
                     return Ok(());
                 }
                 self.in_step(now, &format!("{step}: {result} ({done}/{of})"))
