@@ -6,6 +6,7 @@ use super::bind::Bound;
 use super::epoch::{self, Call, Unit};
 use super::interpolate::{self, Scope};
 use super::model::{Role, Step};
+use super::quote::words;
 use super::resources::{self, Site, Work};
 use super::script::{self, Purpose, Script, StepInfo};
 use super::verify;
@@ -13,6 +14,12 @@ use crate::document::{Diagnostics, Node, Review, Value};
 
 mod frame;
 mod label;
+
+/// Where recipes tell the bridge what to bring.
+const LISTS: [&str; 2] = [
+    "/opt/goldseed/bridge/apps.d/",
+    "/opt/goldseed/bridge/mounts.d/",
+];
 
 /// Compiles recipes, in their order, to one script.
 ///
@@ -49,7 +56,9 @@ pub fn compile(recipes: &[Bound], purpose: Purpose) -> Result<Script, Diagnostic
     let mut body = epoch::write(&compiler.units);
     if purpose == Purpose::Apply {
         let keep = if compiler.secrets { "gs_keep=1\n" } else { "" };
-        body.insert_str(0, &format!("{keep}gs_forget_lists\n"));
+        let lists = epoch::claimed_below(&compiler.units, &LISTS);
+        let forget = words(["gs_forget_lists"].into_iter().chain(lists));
+        body.insert_str(0, &format!("{keep}{forget}\n"));
     }
     let (text, digest) = script::assemble(&body, compiler.secrets);
     compiler.found.or(Script {

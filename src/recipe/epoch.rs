@@ -4,6 +4,8 @@
 //! behind their back, so a step that can change anything (a package, a command, a service, …) ends the stretch, and so
 //! does a second step on the same path.
 
+use std::collections::BTreeSet;
+
 use super::quote::{quote, words};
 use super::resources::Work;
 
@@ -42,6 +44,20 @@ pub(crate) fn write(units: &[Unit]) -> String {
         rest = after;
     }
     text
+}
+
+/// The paths below these folders that steps may change, each once.
+pub(crate) fn claimed_below<'a>(units: &'a [Unit], folders: &[&str]) -> BTreeSet<&'a str> {
+    units
+        .iter()
+        .filter_map(|unit| match &unit.call {
+            Call::Step { work, .. } => Some(&work.claims),
+            Call::Skip | Call::Handler { .. } => None,
+        })
+        .flatten()
+        .map(String::as_str)
+        .filter(|path| folders.iter().any(|folder| path.starts_with(folder)))
+        .collect()
 }
 
 /// How many units the first stretch has; at least one.
@@ -179,5 +195,16 @@ mod tests {
             "gs_look_attributes /1 /2\ngs_step a gs_x /1\ngs_step b gs_x /2\ngs_look_attributes /3\n\
              gs_step c gs_x /3\ngs_look_attributes /3\ngs_step d gs_x /3\n"
         );
+    }
+
+    #[test]
+    fn what_steps_tell_the_bridge_is_known_beforehand() {
+        let units = [
+            unit("a", "/opt/goldseed/bridge/apps.d/shop", false),
+            unit("b", "/opt/goldseed/bridge/apps.d/shop", false),
+            unit("c", "/opt/goldseed/bridge/deploy", true),
+        ];
+        let below = claimed_below(&units, &["/opt/goldseed/bridge/apps.d/"]);
+        assert_eq!(below, BTreeSet::from(["/opt/goldseed/bridge/apps.d/shop"]));
     }
 }

@@ -87,10 +87,18 @@ gs_open() {
 }
 gs_close() { rm -rf "$gs_work"; }
 
-# What recipes tell the bridge is told anew by each apply: what those of an earlier one said holds no longer.
+# KEPT...
+# What recipes tell the bridge holds for one apply: lists that its own steps do not write are of an earlier one's recipes.
 # So it is with what is to be taken away before an image is made.
 gs_forget_lists() {
-  rm -rf "$gs_root/opt/goldseed/bridge/apps.d" "$gs_root/opt/goldseed/bridge/mounts.d" "$gs_root/opt/goldseed/generalise.d/seed-steps"
+  rm -f "$gs_root/opt/goldseed/generalise.d/seed-steps"
+  for gs_list in "$gs_root"/opt/goldseed/bridge/apps.d/* "$gs_root"/opt/goldseed/bridge/mounts.d/*; do
+    gs_kept=
+    for gs_name in "$@"; do
+      [ "$gs_root$gs_name" != "$gs_list" ] || gs_kept=1
+    done
+    [ -n "$gs_kept" ] || rm -rf "$gs_list"
+  done
 }
 
 # PLATFORM...: this machine is one of them.
