@@ -73,6 +73,25 @@ fn a_command_of_cron_is_run_as_it_is_written_and_on_the_seed_alone_when_it_is_fo
 }
 
 #[test]
+fn one_look_serves_many_schedules_and_settings() {
+    let root = tempfile::tempdir().unwrap();
+    let steps = "  - cron: {name: a, schedule: \"@daily\", command: \"true\"}\n  \
+                 - timer: {name: b, schedule: daily, command: \"true\"}\n  \
+                 - sysctl: {vm.swappiness: 10}\n  - file: {path: /srv/c, content: x}\n";
+    let script = applied(root.path(), steps);
+    let body = script.text.split("gs_all() {\n").nth(1).unwrap();
+    let looks: Vec<&str> = body
+        .lines()
+        .filter(|line| line.starts_with("gs_look_"))
+        .collect();
+    let system = "\"$gs_root\"/opt/goldseed/commands/cron-a \"$gs_root\"/etc/cron.d/a \
+                  \"$gs_root\"/opt/goldseed/commands/timer-b \"$gs_root\"/etc/systemd/system/b.service \
+                  \"$gs_root\"/etc/systemd/system/b.timer \"$gs_root\"/etc/sysctl.d/60-goldseed-vm.swappiness.conf";
+    let expected = ["attributes", "contents"].map(|what| format!("gs_look_{what} /srv/c {system}"));
+    assert_eq!(looks, expected);
+}
+
+#[test]
 fn a_timer_is_a_service_and_a_timer_that_systemd_can_read() {
     for shell in shells() {
         let root = tempfile::tempdir().unwrap();
