@@ -81,7 +81,7 @@ impl Output {
 }
 
 impl Output {
-    /// The output as it is but for the names of files: for what tells nothing of a run.
+    /// The output as it is but for the names of files and digests: for what tells nothing of a run.
     pub(crate) fn plain(&self) -> String {
         let text = format!("{}------- stderr -------\n{}", self.stdout, self.stderr);
         let status = self
@@ -90,6 +90,7 @@ impl Output {
         let text = text
             .replace(&self.project.display().to_string(), "[project]")
             .replace(env!("CARGO_BIN_EXE_goldseed"), "[goldseed]");
+        let text = numbered(&text, r"\b[0-9a-f]{12}\b", "digest");
         format!("{text}[exit status: {status}]")
     }
 }
@@ -133,6 +134,7 @@ fn normalised(text: &str, project: &Path, endpoint: &str) -> String {
             r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b",
             "request",
         ),
+        (r"\b[0-9a-f]{12}\b", "digest"),
     ] {
         text = numbered(&text, pattern, name);
     }
@@ -183,6 +185,10 @@ fn numbered(text: &str, pattern: &str, name: &str) -> String {
     let form = regex_lite::Regex::new(pattern).unwrap();
     form.replace_all(text, |found: &regex_lite::Captures<'_>| {
         let id = found[0].to_owned();
+        // Twelve digits are an account.
+        if name == "digest" && id.bytes().all(|byte| byte.is_ascii_digit()) {
+            return id;
+        }
         let at = seen.iter().position(|one| *one == id).unwrap_or_else(|| {
             seen.push(id);
             seen.len() - 1
