@@ -34,7 +34,8 @@ gs_cron() {
   gs_scheduled cron "$1" "$2" "$3" "$4" && gs_system_file "/etc/cron.d/$1" 0644 81a4 "$5" "$6"
 }
 
-# NAME ROLE DIGEST SCRIPT DIGEST SERVICE DIGEST TIMER SCHEDULE
+# NAME ROLE DIGEST SCRIPT DIGEST SERVICE DIGEST TIMER SCHEDULE. It is not noted as a service that a recipe wants: on the
+# machine that proves an image nothing of it is to be done.
 gs_timer() {
   gs_units=/etc/systemd/system gs_timer=$1.timer gs_role=$2
   if ! gs_has_content "$7  $gs_root$gs_units/$gs_timer" && command -v systemd-analyze > /dev/null 2>&1; then
@@ -51,7 +52,7 @@ gs_timer() {
   gs_before=$gs_changed
   gs_scheduled timer "$1" "$2" "$3" "$4" && gs_system_file "$gs_units/$1.service" 0644 81a4 "$5" "$6" &&
     gs_system_file "$gs_units/$gs_timer" 0644 81a4 "$7" "$8" &&
-    gs_link "$gs_root$gs_units/timers.target.wants/$gs_timer" "../$gs_timer" && gs_note_service "$gs_timer" || return 1
+    gs_link "$gs_root$gs_units/timers.target.wants/$gs_timer" "../$gs_timer" || return 1
   if [ -n "$gs_root" ] || [ ! -d /run/systemd/system ]; then return 0; fi
   [ "$gs_changed" = "$gs_before" ] || systemctl daemon-reload || return 1
   # What is for the image begins when its machines boot: nothing of it is to be done while the image grows.

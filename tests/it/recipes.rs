@@ -227,6 +227,7 @@ fn the_names_of_steps_are_filled_in_and_hold_no_secret() {
         - directory: {path: \"/srv/${{ item }}\"}\n    each: folders\n  \
         - file: {path: /srv/a, content: x}\n    name: the file of ${{ owner }}\n  \
         - file: {path: \"/srv/${{ unset }}\", content: x}\n    when: unset\n  \
+        - package: [nginx, \"php-${{ owner }}\"]\n  \
         - secret-file: {path: /run/a, content: x, secrets: [db]}\n    name: written with ${{ owner }}\n    on: boot\n\
         verify:\n  - http: {url: \"http://${{ owner }}/\"}\n";
     let text = format!(
@@ -256,6 +257,7 @@ fn the_names_of_steps_are_filled_in_and_hold_no_secret() {
             "directory /srv/two",
             "the file of ada",
             "file",
+            "package nginx, php-ada",
             "written with ada"
         ]
     );

@@ -7,7 +7,12 @@ use super::super::script::StepInfo;
 use crate::document::{Node, Review, Value};
 
 /// The entries that tell people most about a resource or check, the first that is there.
-const TELLING: [&str; 6] = ["url", "path", "tcp", "name", "run", "recipe"];
+const TELLING: [&str; 9] = [
+    "url", "path", "tcp", "name", "run", "recipe", "port", "host", "command",
+];
+
+/// How long a list of names may be in a name.
+const LONGEST: usize = 60;
 
 /// What is told of a step. References in its name are filled in; a secret's value is nowhere here, and not even its
 /// reference is shown.
@@ -23,7 +28,10 @@ pub(super) fn info(bound: &Bound, id: &str, step: &Step, scope: &Scope) -> StepI
             .and_then(shown)
     };
     let name = own.or_else(inner).unwrap_or_else(|| {
-        let detail = TELLING.iter().find_map(|key| step.body.get(key));
+        let detail = match &step.body.value {
+            Value::Map(_) => TELLING.iter().find_map(|key| step.body.get(key)),
+            _ => Some(&step.body),
+        };
         let detail = detail.and_then(shown);
         detail.map_or_else(|| kind.clone(), |detail| format!("{kind} {detail}"))
     });
@@ -46,6 +54,26 @@ fn shown(node: &Node, scope: &Scope, review: &Review) -> Option<String> {
     match node.value {
         Value::Text { text, .. } => Some(text.lines().next().unwrap_or_default().to_owned()),
         Value::Int(number) => Some(number.to_string()),
+        Value::List(items) => names(&items),
         _ => None,
     }
+}
+
+/// The names of a list, as many as there is room for.
+fn names(items: &[Node]) -> Option<String> {
+    let mut line = String::new();
+    for item in items {
+        let Value::Text { text, .. } = &item.value else {
+            return None;
+        };
+        if !line.is_empty() && line.chars().count() + text.chars().count() > LONGEST {
+            line.push_str(", …");
+            break;
+        }
+        if !line.is_empty() {
+            line.push_str(", ");
+        }
+        line.push_str(text.lines().next().unwrap_or_default());
+    }
+    (!line.is_empty()).then_some(line)
 }
