@@ -96,7 +96,8 @@ impl<'a> Fields<'a> {
     /// Reports that a key is missing.
     pub fn missing(&self, key: &str) {
         self.review
-            .error(self.head(), format!("{} needs the key `{key}`", self.what));
+            .error(self.head(), format!("{} needs the key `{key}`", self.what))
+            .help(format!("add `{key}: …`"));
     }
 
     /// What it is in messages.
@@ -177,6 +178,8 @@ mod tests {
           |
         1 | nmae: x
           | ^^^^
+          |
+          = help: add `name: …`
 
         error: expected a whole number, found `big`
          --> s.yaml:2:7
