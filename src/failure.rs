@@ -19,7 +19,7 @@ pub enum ExitCode {
     Usage = 2,
     /// Settings or recipes are invalid; nothing was touched.
     Invalid = 3,
-    /// Refused by preflight, lease or the account guard; nothing was touched.
+    /// Refused by preflight, lease or the account guard; the environment was not touched. A rebuild may have built.
     Refused = 4,
     /// AWS failed; resumable.
     Aws = 5,
@@ -40,7 +40,7 @@ Exit codes:
   1    unexpected: a fault of the tool or of the machine
   2    the command line is wrong
   3    settings or recipes are invalid; nothing was touched
-  4    refused by preflight, lease or account guard; nothing was touched
+  4    refused by preflight, lease or account guard; the environment was not touched
   5    AWS failed; resumable
   6    a recipe's step or check failed; resumable
   7    the environment was not well and was taken back

@@ -94,7 +94,7 @@ pub struct StepRecord {
     /// The step.
     #[serde(rename = "s")]
     pub id: StepId,
-    /// Which attempt this is, from 1: a failed image or a terminated instance makes the next one.
+    /// Which attempt this is, from 1: a step that failed and is done again by a resumed run is the next one.
     #[serde(rename = "a", default = "first", skip_serializing_if = "is_first")]
     pub attempt: u32,
     /// Seconds from the run's start to the step's.

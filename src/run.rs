@@ -161,14 +161,21 @@ impl Run {
         }
         store::must_drive(&self.cloud, &self.record, self.page).await?;
         let started = std::time::Instant::now();
-        if self.record.step(&step).is_none() {
-            self.record.steps.push(StepRecord {
+        let begun = pace::now().as_second() - self.record.started;
+        match self
+            .record
+            .steps
+            .iter_mut()
+            .find(|record| record.id == step)
+        {
+            Some(failed) => failed.attempt += 1,
+            None => self.record.steps.push(StepRecord {
                 id: step.clone(),
                 attempt: 1,
-                started: pace::now().as_second() - self.record.started,
+                started: begun,
                 milliseconds: None,
                 output: serde_json::Value::Null,
-            });
+            }),
         }
         let output = match work().await {
             Ok(output) => output,

@@ -12,8 +12,10 @@ use crate::event::Event;
 use crate::failure::ExitCode as Code;
 use crate::id::{ImageId, RunId};
 use crate::pipeline::{self, Context, PipelineError, Plan, Promoted, Wish};
+use crate::recipe::Library;
 use crate::record::Verdict;
 use crate::run::{NewRun, Run};
+use crate::settings::Settings;
 
 pub(super) use ending::interrupted;
 use ending::{explain, finished, interrupt};
@@ -78,24 +80,61 @@ pub(super) async fn resume(invocation: &Invocation, run: &str) -> Result<ExitCod
         Ok(cloud) => cloud,
         Err(failure) => return ended(&display, Err(failure)),
     };
+    let recorded = match find(&cloud, &settings, &library, &run).await {
+        Ok(recorded) => recorded,
+        Err(failure) => return ended(&display, Err(failure)),
+    };
+    let taken = Run::resume(&cloud, &recorded.plan.pipeline, &run, &who).await;
+    let taken = match taken {
+        Ok(taken) => taken,
+        Err(error) => return ended(&display, Err(error.into())),
+    };
+    drive(
+        &display,
+        &log_folder(invocation),
+        &cloud,
+        &recorded.plan,
+        &who,
+        taken,
+        &recorded.work,
+    )
+    .await
+}
+
+/// A run that can go on.
+struct Recorded {
+    plan: Plan,
+    work: Work,
+}
+
+/// Finds the record of a run among the pipelines of the settings, and refuses one that cannot go on from here.
+async fn find(
+    cloud: &Cloud,
+    settings: &Settings,
+    library: &Library,
+    run: &RunId,
+) -> Result<Recorded, Failure> {
+    let mut unreadable = Vec::new();
     for name in settings.pipelines.keys() {
-        let found = crate::run::runs(&cloud, name).await?;
-        let Some(record) = found.into_iter().flatten().find(|record| record.run == run) else {
+        let mut record = None;
+        for found in crate::run::runs(cloud, name).await? {
+            match found {
+                Ok(found) if found.run == *run => record = Some(found),
+                Ok(_) => {}
+                Err(error) if error.run() == Some(run.as_str()) => return Err(error.into()),
+                Err(error) => unreadable.push(error.to_string()),
+            }
+        }
+        let Some(record) = record else {
             continue;
         };
-        let plan = Plan::make(&settings, name, &library)?;
-        let refused = |message: String, hint: String| {
-            ended(
-                &display,
-                Err(Failure::new(Code::Refused, message).hint(hint)),
-            )
-        };
+        let plan = Plan::make(settings, name, library)?;
         if let Some(verdict) = record.verdict {
             let message = format!("run {run} has ended: {}", verdict.as_str());
-            return refused(
-                message,
-                format!("start another: goldseed {} {name}", record.verb.as_str()),
-            );
+            return Err(Failure::new(Code::Refused, message).hint(format!(
+                "start another: goldseed {} {name}",
+                record.verb.as_str()
+            )));
         }
         let now = plan.sections();
         let changed: Vec<&str> = record
@@ -105,36 +144,23 @@ pub(super) async fn resume(invocation: &Invocation, run: &str) -> Result<ExitCod
             .map(|(section, _)| section.as_str())
             .collect();
         if !changed.is_empty() {
-            return refused(
-                format!(
-                    "this checkout has another plan than run {run}: {} changed",
-                    changed.join(", ")
-                ),
-                "go on from the checkout that the run was started from, or start another"
-                    .to_owned(),
+            let message = format!(
+                "this checkout has another plan than run {run}: {} changed",
+                changed.join(", ")
             );
+            return Err(Failure::new(Code::Refused, message)
+                .hint("go on from the checkout that the run was started from, or start another"));
         }
-        let work = Work::recorded(record.verb, &record.asked);
-        let taken = Run::resume(&cloud, name, &run, &who).await?;
-        return drive(
-            &display,
-            &log_folder(invocation),
-            &cloud,
-            &plan,
-            &who,
-            taken,
-            &work,
-        )
-        .await;
+        return Ok(Recorded {
+            work: Work::recorded(record.verb, &record.asked),
+            plan,
+        });
     }
-    ended(
-        &display,
-        Err(Failure::new(
-            Code::Invalid,
-            format!("no pipeline of {} has a run {run}", settings.path.display()),
-        )
-        .hint("`goldseed status PIPELINE` lists the runs there are")),
-    )
+    let message = format!("no pipeline of {} has a run {run}", settings.path.display());
+    let mut failure = Failure::new(Code::Invalid, message)
+        .hint("`goldseed status PIPELINE` lists the runs there are");
+    failure.causes = unreadable;
+    Err(failure)
 }
 
 fn display(invocation: &Invocation) -> Display {

@@ -109,6 +109,9 @@ fn runs(status: &Status, columns: usize) -> String {
             Ok(run) => {
                 let state = match (run.verdict, run.unfinished()) {
                     (Some(verdict), _) => verdict.as_str().to_owned(),
+                    (None, Some(step)) if step.attempt > 1 => {
+                        format!("unfinished at {}, attempt {}", step.id, step.attempt)
+                    }
                     (None, Some(step)) => format!("unfinished at {}", step.id),
                     (None, None) => "unfinished".to_owned(),
                 };

@@ -30,6 +30,16 @@ pub enum StoreError {
         /// The run.
         run: RunId,
     },
+    /// A record is of a format that this version does not know.
+    #[error(
+        "run {run}: its record was written by a newer version of goldseed (format {format}, this version reads {FORMAT})"
+    )]
+    Newer {
+        /// The run.
+        run: RunId,
+        /// The record's format.
+        format: u64,
+    },
     /// A page cannot be read.
     #[error("the record {name} cannot be read: {reason}")]
     Unreadable {
@@ -54,6 +64,17 @@ pub enum StoreError {
         /// Its size.
         size: usize,
     },
+}
+
+impl StoreError {
+    /// Returns the run whose record cannot be read.
+    pub fn run(&self) -> Option<&str> {
+        match self {
+            Self::Newer { run, .. } | Self::Unknown { run, .. } => Some(run.as_str()),
+            Self::Unreadable { name, .. } => run_of(name),
+            _ => None,
+        }
+    }
 }
 
 /// A standard parameter's limit (Systems Manager, quotas).
@@ -124,6 +145,12 @@ fn read(name: &str, value: &str) -> Result<RunRecord, StoreError> {
     let loose: serde_json::Value =
         serde_json::from_str(value).map_err(|error| unreadable(error.to_string()))?;
     let format = loose.get("f").and_then(serde_json::Value::as_u64);
+    if let (Some(format), Some(run)) = (format, run_of(name))
+        && format > u64::from(FORMAT)
+    {
+        let run = RunId::new(run);
+        return Err(StoreError::Newer { run, format });
+    }
     if format != Some(u64::from(FORMAT)) {
         let format = format.map_or("no format".to_owned(), |format| format!("format {format}"));
         return Err(unreadable(format!(
@@ -232,6 +259,11 @@ pub async fn runs(
         .collect())
 }
 
+/// The run that a page's name names.
+fn run_of(name: &str) -> Option<&str> {
+    name.rsplit('/').nth(1)
+}
+
 fn page_number(name: &str) -> Option<u64> {
     name.rsplit('/').next()?.parse().ok()
 }
@@ -246,8 +278,11 @@ mod tests {
         let error = read("/goldseed/shop/runs/r/1", r#"{"f":2}"#).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the record /goldseed/shop/runs/r/1 cannot be read: it has format 2, this version reads format 1"
+            "run r: its record was written by a newer version of goldseed (format 2, this version reads 1)"
         );
+        assert!(matches!(error, StoreError::Newer { .. }) && error.run() == Some("r"));
+        let error = read("/goldseed/shop/runs/r/1", "{}").unwrap_err();
+        assert_eq!(error.run(), Some("r"));
         assert!(read("n", "not json").is_err());
     }
 

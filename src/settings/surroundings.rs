@@ -7,8 +7,6 @@ use crate::pace::Pace;
 pub struct Surroundings {
     /// From `GOLDSEED_PACE`; 1 when it is not set.
     pub pace: Pace,
-    /// The endpoint in `AWS_ENDPOINT_URL`, which the SDK reads by itself: a rehearsal, not AWS.
-    pub endpoint: Option<String>,
     /// The region in `AWS_REGION` or `AWS_DEFAULT_REGION`.
     pub region: Option<String>,
     /// `NO_COLOR` is set to anything but nothing (<https://no-color.org>).
@@ -66,7 +64,6 @@ impl Surroundings {
             .or_else(|| set("HOSTNAME"));
         Ok(Self {
             pace,
-            endpoint: set("AWS_ENDPOINT_URL"),
             region: set("AWS_REGION").or_else(|| set("AWS_DEFAULT_REGION")),
             no_color: set("NO_COLOR").is_some(),
             state_folder: set("STATE_DIRECTORY")
@@ -111,7 +108,6 @@ mod tests {
     fn an_empty_environment_is_real_aws_at_real_speed() {
         let surroundings = with(&[]).unwrap();
         assert_eq!(surroundings.pace, Pace::default());
-        assert_eq!(surroundings.endpoint, None);
         assert_eq!(surroundings.person, "unknown");
         assert_eq!(surroundings.host, "build-7");
         assert!(!surroundings.no_color);

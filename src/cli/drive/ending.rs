@@ -72,13 +72,19 @@ pub(super) async fn explain(
     };
     let changed_recipes = matches!(error, PipelineError::Recipe(_));
     let mut failure = Failure::from(error);
-    let left = pipeline::left_by(context.cloud, id).await;
+    let left = tokio::select! {
+        left = pipeline::left_by(context.cloud, id) => Some(left),
+        _ = interrupted() => None,
+    };
     let mut facts = Vec::new();
-    match &left {
-        Ok(list) => facts.extend(list.iter().cloned()),
-        Err(error) => failure
+    match left {
+        Some(Ok(list)) => facts = list,
+        Some(Err(error)) => failure
             .hints
             .push(format!("what exists could not be looked up: {error}")),
+        None => failure
+            .hints
+            .push("interrupted: what exists was not looked up".to_owned()),
     }
     if verdict.is_none() {
         failure.hints.push(state_of_environment(context, run));
