@@ -4,6 +4,7 @@ pub(crate) mod application_calls;
 pub(crate) mod applications;
 pub(crate) mod behaviour;
 mod deployments;
+mod draft_calls;
 pub(crate) mod environment_calls;
 pub(crate) mod environment_reads;
 pub(crate) mod environments;
@@ -43,6 +44,7 @@ pub(crate) fn serve(state: &mut State, call: &Call) -> Result<Xml, ApiError> {
         "DescribeEnvironmentManagedActions" => environment_reads::managed_actions(state, call),
         "DescribeConfigurationSettings" => settings_calls::describe(state, call),
         "ValidateConfigurationSettings" => settings_calls::validate(state, call),
+        "DeleteEnvironmentConfiguration" => draft_calls::delete(state, call),
         "DescribeEvents" => events::describe(state, call),
         "DescribeEnvironmentHealth" => health_calls::environment(state, call),
         "DescribeInstancesHealth" => health_calls::instances(state, call),

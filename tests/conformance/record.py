@@ -247,6 +247,8 @@ def environments(arn, image):
     eb.abort_environment_update(**name)
     refused(eb.abort_environment_update, "InvalidParameterValue", **name)
     ready(name)
+    eb.delete_environment_configuration(ApplicationName="shop", **name)
+    refused(eb.delete_environment_configuration, "InvalidParameterValue", ApplicationName="none", **name)
     eb.describe_events(ApplicationName="shop", MaxRecords=5)
     refused(eb.describe_events, "InvalidParameterValue", Severity="LOUD")
     eb.terminate_environment(**name)

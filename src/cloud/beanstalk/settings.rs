@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{Cloud, CloudError, present};
+use super::super::{Cloud, CloudError, Guard, present};
 use super::{Environment, IMAGE_ID, LAUNCH_CONFIGURATION};
 use crate::id::ImageId;
 
@@ -37,7 +37,12 @@ impl ConfigurationSet {
     /// Whether it is what an update under way is to bring. A set that failed is neither: Beanstalk keeps it after it
     /// went back by itself, until somebody deletes it, and it says nothing about what runs.
     pub fn is_pending(&self) -> bool {
-        !self.is_deployed() && self.status != "failed"
+        !self.is_deployed() && !self.has_failed()
+    }
+
+    /// Whether it is a draft whose update failed.
+    pub fn has_failed(&self) -> bool {
+        self.status == "failed"
     }
 }
 
@@ -78,6 +83,28 @@ impl Cloud {
             });
         }
         Ok(sets)
+    }
+
+    /// Deletes the draft that Beanstalk keeps beside the deployed settings after an update failed; without one there
+    /// is nothing to delete. `guard` is asked right before every transmission.
+    pub async fn ensure_no_draft(
+        &self,
+        environment: &Environment,
+        guard: Guard,
+    ) -> Result<(), CloudError> {
+        let call = self
+            .beanstalk
+            .delete_environment_configuration()
+            .application_name(&environment.application)
+            .environment_name(&environment.name);
+        let answer = call.customize().interceptor(guard).send().await;
+        answer.map(drop).map_err(|error| {
+            CloudError::of(
+                "DeleteEnvironmentConfiguration",
+                environment.name.as_str(),
+                &error,
+            )
+        })
     }
 
     /// Returns the deployed set.

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use base64::Engine as _;
+
 use super::{CommandOutcome, LaunchSpec, Launched, MachineError, RunCommand};
 
 /// Tells whether a rule is meant for a script.
@@ -116,7 +118,9 @@ impl Simulated {
             .rev()
             .find(|(matches, _)| matches(&command.script))
             .map(|(_, outcome)| outcome.clone());
-        let answer = self.machine(instance_id, |machine| machine.obey(&command.script))?;
+        let answer = self.machine(instance_id, |machine| {
+            machine.obey(instance_id, &command.script)
+        })?;
         Ok(rule.unwrap_or(CommandOutcome {
             stdout: answer,
             ..CommandOutcome::default()
@@ -146,7 +150,7 @@ impl Simulated {
 
 impl Machine {
     /// Answers a node script: its second line is `# goldseed VERB UNIT …`. Any other script succeeds without output.
-    fn obey(&mut self, script: &str) -> String {
+    fn obey(&mut self, instance_id: &str, script: &str) -> String {
         let mut words = script.lines().nth(1).unwrap_or_default().split_whitespace();
         if (words.next(), words.next()) != (Some("#"), Some("goldseed")) {
             return String::new();
@@ -169,7 +173,16 @@ impl Machine {
             "follow" | "stop" => "absent",
             _ => return String::new(),
         };
-        format!("goldseed 1\nstate {state}\ncode 0\nfresh {fresh}\noffset 0\ndata \n")
+        // What asks for its identity is answered with marks of this very machine.
+        let log = match state {
+            "finished" if unit.contains("-identity-") => {
+                format!("machine-id {instance_id}\nssh_host_ed25519_key {instance_id}\n")
+            }
+            _ => String::new(),
+        };
+        let data = base64::engine::general_purpose::STANDARD.encode(&log);
+        let offset = log.len();
+        format!("goldseed 1\nstate {state}\ncode 0\nfresh {fresh}\noffset {offset}\ndata {data}\n")
     }
 }
 
