@@ -21,7 +21,7 @@ use crate::pace::Pace;
 
 pub use beanstalk::{
     ConfigurationSet, Environment, EnvironmentEvent, EnvironmentHealth, EnvironmentResources,
-    InstanceHealth, ManagedAction, Platform, Update,
+    InstanceHealth, ManagedAction, Platform,
 };
 pub use connect::{ATTEMPT_TIMEOUT, CALL_TIMEOUT, Connection, Identity};
 pub use ec2::{

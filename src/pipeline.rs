@@ -12,6 +12,7 @@ mod names;
 mod observe;
 mod plan;
 mod preflight;
+mod probes;
 mod prove;
 mod quarantine;
 mod rehearse;

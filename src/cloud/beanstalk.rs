@@ -3,7 +3,6 @@
 mod health;
 mod settings;
 
-use aws_sdk_ec2::operation::RequestId as _;
 use aws_sdk_elasticbeanstalk::types as sdk;
 
 pub use health::{EnvironmentHealth, InstanceHealth};
@@ -56,8 +55,6 @@ impl Environment {
 pub struct EnvironmentResources {
     /// The instances of its group, in whatever state.
     pub instances: Vec<InstanceId>,
-    /// How many load balancers it has.
-    pub load_balancers: usize,
 }
 
 /// A platform version.
@@ -90,13 +87,6 @@ pub struct EnvironmentEvent {
     /// The text.
     pub message: String,
     /// The request that caused it.
-    pub request_id: Option<String>,
-}
-
-/// An update that Beanstalk accepted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Update {
-    /// The request's id: the events of this update carry it.
     pub request_id: Option<String>,
 }
 
@@ -175,7 +165,6 @@ impl Cloud {
             instances: instances
                 .filter_map(|one| one.id().map(InstanceId::new))
                 .collect(),
-            load_balancers: resources.load_balancers().len(),
         })
     }
 
@@ -274,7 +263,7 @@ impl Cloud {
         environment: &EnvironmentId,
         image: Option<&ImageId>,
         guard: Guard,
-    ) -> Result<Update, CloudError> {
+    ) -> Result<(), CloudError> {
         const OPERATION: &str = "UpdateEnvironment";
         let call = self
             .beanstalk
@@ -296,11 +285,9 @@ impl Cloud {
             ),
         };
         let answer = call.customize().interceptor(guard).send().await;
-        let answer =
-            answer.map_err(|error| CloudError::of(OPERATION, environment.as_str(), &error))?;
-        Ok(Update {
-            request_id: answer.request_id().map(ToOwned::to_owned),
-        })
+        answer
+            .map(drop)
+            .map_err(|error| CloudError::of(OPERATION, environment.as_str(), &error))
     }
 
     /// Asks Beanstalk to abort the update under way; it then goes back by itself.

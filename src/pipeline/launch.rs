@@ -297,7 +297,17 @@ pub(super) async fn identity(
             text.trim()
         )));
     }
-    Ok(Identity(text.lines().map(ToOwned::to_owned).collect()))
+    let marks: Vec<String> = text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(ToOwned::to_owned)
+        .collect();
+    if marks.is_empty() {
+        return Err(PipelineError::Disturbed(format!(
+            "{id} shows no mark of identity at all: nobody could tell whether a machine is a copy of it"
+        )));
+    }
+    Ok(Identity(marks))
 }
 
 /// Runs a short script of ours and returns its code and output.

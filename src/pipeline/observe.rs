@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{Context, PipelineError, Refusal, Source, preflight};
 use crate::cloud::{
-    Cloud, CloudError, ConfigurationSet, Environment, Image, Instance, InstanceHealth,
-    InstanceState, tags,
+    Cloud, CloudError, ConfigurationSet, Environment, Instance, InstanceHealth, InstanceState, tags,
 };
 use crate::id::{EnvironmentId, ImageId, InstanceId, SecurityGroupId, SubnetId};
 use crate::record::BaseImage;
 use crate::run::{Outcome, Run};
+use crate::settings::Seed;
 
 /// What a build stands on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,52 +93,99 @@ async fn ground(context: &Context<'_>) -> Result<Ground, PipelineError> {
     let deployed = cloud.deployed_configuration(&environment).await?;
     let (base, base_image) = base_image(cloud, &environment, &deployed).await?;
     let members = members(cloud, &environment).await?;
-    let model = choose_source(&members).map_err(|reason| PipelineError::Refused(vec![reason]))?;
-    let (instance, image) = match &plan.source {
-        Source::Instance => (Some(model.id.clone()), None),
-        Source::Current => (None, Some(base_image.clone())),
-        Source::Image(image) => (None, Some(image.clone())),
-        Source::Platform => (
-            None,
-            Some(stock_image(cloud, &environment, &model.architecture).await?),
-        ),
+    let refused = |reason| PipelineError::Refused(vec![reason]);
+    let source = match plan.source {
+        Source::Instance => Some(choose_source(&members).map_err(refused)?),
+        _ => None,
     };
-    let begins_with = image.as_ref().unwrap_or(&model.image);
-    let generation = generation(&cloud.image(begins_with).await?);
-    let root = model.root_device.as_deref();
+    let place = place(&plan.seed, source.or_else(|| model(&members))).map_err(refused)?;
+    let image = match &plan.source {
+        Source::Instance => None,
+        Source::Current => Some(base_image.clone()),
+        Source::Image(image) => Some(image.clone()),
+        Source::Platform => {
+            let architectures = cloud.architectures(&place.instance_type).await?;
+            Some(stock_image_of(cloud, &environment, &architectures).await?)
+        }
+    };
+    let begins_with = image.as_ref().or(source.map(|source| &source.image));
+    let generation = match begins_with {
+        Some(image) => generation(context, image).await?,
+        None => 0,
+    };
     Ok(Ground {
         environment: environment.id,
         platform: environment.platform,
         base,
         base_image,
-        without: model
-            .devices
-            .iter()
-            .filter(|device| Some(device.as_str()) != root)
-            .cloned()
-            .collect(),
-        instance,
+        without: source.map(data_volumes).unwrap_or_default(),
+        instance: source.map(|source| source.id.clone()),
         image,
-        subnet: plan
-            .seed
-            .subnet
-            .clone()
-            .or_else(|| model.subnet.clone())
-            .ok_or_else(|| {
-                PipelineError::Disturbed(format!("{} has no subnet: set `seed: subnet:`", model.id))
-            })?,
-        groups: if plan.seed.security_groups.is_empty() {
-            model.security_groups.clone()
-        } else {
-            plan.seed.security_groups.clone()
-        },
-        instance_type: plan
-            .seed
-            .instance_type
-            .clone()
-            .unwrap_or_else(|| model.instance_type.clone()),
+        subnet: place.subnet,
+        groups: place.groups,
+        instance_type: place.instance_type,
         generation,
     })
+}
+
+/// The devices of an instance but its root.
+fn data_volumes(instance: &Instance) -> Vec<String> {
+    let root = instance.root_device.as_deref();
+    let devices = instance.devices.iter();
+    devices
+        .filter(|device| Some(device.as_str()) != root)
+        .cloned()
+        .collect()
+}
+
+/// Where a seed goes and as what.
+#[derive(Debug)]
+struct Place {
+    subnet: SubnetId,
+    groups: Vec<SecurityGroupId>,
+    instance_type: String,
+}
+
+/// What the settings say, and where they are silent as `model` has it. Without a model they must say all of it.
+fn place(seed: &Seed, model: Option<&Instance>) -> Result<Place, Refusal> {
+    let subnet = seed.subnet.clone();
+    let subnet = subnet.or_else(|| model.and_then(|model| model.subnet.clone()));
+    let groups = match model {
+        Some(model) if seed.security_groups.is_empty() => model.security_groups.clone(),
+        _ => seed.security_groups.clone(),
+    };
+    let instance_type = seed.instance_type.clone();
+    let instance_type = instance_type.or_else(|| model.map(|model| model.instance_type.clone()));
+    match (subnet, instance_type) {
+        (Some(subnet), Some(instance_type)) if !(groups.is_empty() && model.is_none()) => {
+            Ok(Place {
+                subnet,
+                groups,
+                instance_type,
+            })
+        }
+        (subnet, instance_type) => {
+            let missing = [
+                ("subnet", subnet.is_none()),
+                ("security-groups", groups.is_empty() && model.is_none()),
+                ("instance-type", instance_type.is_none()),
+            ];
+            let missing: Vec<_> = missing
+                .iter()
+                .filter(|(_, missing)| *missing)
+                .map(|(key, _)| *key)
+                .collect();
+            let missing = missing.join(", ");
+            let reason = match model {
+                Some(model) => format!("{} does not tell the seed's {missing}", model.id),
+                None => format!(
+                    "the environment has no running instance that the seed's {missing} could be taken from"
+                ),
+            };
+            let way_out = format!("set below `seed:` in goldseed.yaml: {missing}");
+            Err(Refusal::new(reason, way_out))
+        }
+    }
 }
 
 /// Returns the base image as the environment has it, and the id that stands behind it. Beanstalk names an `ImageId`
@@ -162,20 +209,24 @@ pub(super) async fn base_image(
     }
 }
 
-/// Returns the platform version's stock image for an architecture.
-pub(super) async fn stock_image(
+/// Returns the platform version's stock image for one of these architectures.
+pub(super) async fn stock_image_of(
     cloud: &Cloud,
     environment: &Environment,
-    architecture: &str,
+    architectures: &[String],
 ) -> Result<ImageId, PipelineError> {
     for id in cloud.platform(&environment.platform).await?.images {
-        if cloud.image(&id).await?.architecture == architecture {
+        // A stock image of a retired platform version may be nobody's any more.
+        if let Some(image) = preflight::known(cloud, &id).await?
+            && architectures.contains(&image.architecture)
+        {
             return Ok(id);
         }
     }
     Err(PipelineError::Disturbed(format!(
-        "platform version {} has no stock image for {architecture}",
-        environment.platform
+        "platform version {} has no stock image for {} that this account can use",
+        environment.platform,
+        architectures.join(" or ")
     )))
 }
 
@@ -235,13 +286,28 @@ fn choose_source(members: &[Member]) -> Result<&Instance, Refusal> {
     })
 }
 
-/// Returns how many images since a stock image this one has behind it, itself included; a stock image has none.
-fn generation(image: &Image) -> u32 {
-    image
-        .tags
-        .get(tags::GENERATION)
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(0)
+/// Chooses the instance that a seed is like where the build does not begin with it: any that runs, the well ones first.
+fn model(members: &[Member]) -> Option<&Instance> {
+    choose_source(members).ok().or_else(|| {
+        members
+            .iter()
+            .map(|member| &member.instance)
+            .filter(|instance| instance.state == InstanceState::Running)
+            .min_by_key(|instance| instance.launched)
+    })
+}
+
+/// Returns how many images since a stock image this one has behind it, itself included; a stock image has none. Of one
+/// that exists no longer nobody knows.
+async fn generation(context: &Context<'_>, id: &ImageId) -> Result<u32, PipelineError> {
+    let Some(image) = preflight::known(context.cloud, id).await? else {
+        context.cloud.events().warn(format!(
+            "{id} is gone: how many images it was away from the platform's stock image is not known, and counted as 0"
+        ));
+        return Ok(0);
+    };
+    let tag = image.tags.get(tags::GENERATION);
+    Ok(tag.and_then(|text| text.parse().ok()).unwrap_or(0))
 }
 
 #[cfg(test)]
@@ -267,9 +333,7 @@ mod tests {
         let health = InstanceHealth {
             id: InstanceId::new(id),
             status: status.into(),
-            causes: Vec::new(),
             deployment: Some("Deployed".into()),
-            version: None,
         };
         Member {
             instance,

@@ -5,17 +5,20 @@
 
 mod image;
 mod outage;
+mod way_back;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Context, PipelineError, Wish, observe, quarantine};
+use super::{Context, PipelineError, Wish, observe, probes, quarantine};
 use crate::cloud::{CloudError, ConfigurationSet, Environment, ErrorKind, ManagedAction};
 use crate::id::{EnvironmentId, ImageId};
 use crate::pace;
 use crate::record::{BaseImage, Lease};
 use crate::run::{self, LeaseError, Ledger, Outcome, Run};
+
+pub(super) use way_back::{known, stock_image, unfit};
 
 /// One reason against, and the way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +63,12 @@ pub(super) struct Ready {
     /// The health before, for people.
     #[serde(rename = "h")]
     pub(super) health: String,
+    /// The application version before: another one in the watch is somebody else's change.
+    #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
+    pub(super) version: Option<String>,
+    /// The positions of the probes that failed before the swap.
+    #[serde(rename = "f", default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) failing: Vec<u16>,
 }
 
 impl Outcome for Ready {
@@ -87,7 +96,8 @@ const SWAP_TAKES: Duration = Duration::from_mins(90);
 
 pub(super) const ROLLING: &str = "aws:autoscaling:updatepolicy:rollingupdate";
 const ENVIRONMENT: &str = "aws:elasticbeanstalk:environment";
-const LAUNCH: &str = "aws:autoscaling:launchconfiguration";
+const HEALTH_REPORTING: &str = "aws:elasticbeanstalk:healthreporting:system";
+pub(super) const LAUNCH: &str = "aws:autoscaling:launchconfiguration";
 
 /// Checks an environment before a whole rebuild, so that hours are not spent on an image that cannot be promoted.
 pub(super) async fn early(
@@ -96,6 +106,7 @@ pub(super) async fn early(
 ) -> Result<(), PipelineError> {
     let facts = facts(context, accept_downtime, None).await?;
     let mut list = refusals(&facts);
+    list.extend(way_back::refusal(context, &facts).await?);
     list.extend(quarantine::same_recipes(context).await?);
     refuse(list)
 }
@@ -113,6 +124,7 @@ pub(super) async fn promotion(
         async || {
             let facts = facts(context, wish.accept_downtime, Some(&id)).await?;
             let mut list = refusals(&facts);
+            list.extend(way_back::refusal(context, &facts).await?);
             let golden = match image::choose(context, wish).await? {
                 Ok(golden) => golden,
                 Err(refusal) => {
@@ -209,11 +221,9 @@ pub(super) async fn ready(
         deployed.ok_or_else(|| PipelineError::Disturbed("no deployed settings".into()))?;
     let (previous, previous_image) =
         observe::base_image(context.cloud, &facts.environment, deployed).await?;
-    let target_image = if let Some(image) = target.image() {
-        image.clone()
-    } else {
-        let architecture = context.cloud.image(&previous_image).await?.architecture;
-        observe::stock_image(context.cloud, &facts.environment, &architecture).await?
+    let target_image = match target.image() {
+        Some(image) => image.clone(),
+        None => stock_image(context, facts, &previous_image).await?,
     };
     let least = deployed
         .get("aws:autoscaling:asg", "MinSize")
@@ -230,6 +240,8 @@ pub(super) async fn ready(
             .health_status
             .clone()
             .unwrap_or_else(|| facts.environment.health.clone()),
+        version: facts.environment.version.clone(),
+        failing: probes::failing_before(context, &facts.environment).await,
     })
 }
 
@@ -303,14 +315,20 @@ pub(super) fn standing_refusals(facts: &Facts) -> Vec<Refusal> {
         );
     }
     if let Some(draft) = facts.sets.iter().find(|set| set.is_pending()) {
+        let way_out = format!(
+            "wait until that draft is applied, or delete it: aws elasticbeanstalk delete-environment-configuration \
+             --application-name '{}' --environment-name '{name}'",
+            facts.environment.application
+        );
         against(
             format!(
                 "{name} has {} settings beside the deployed ones",
                 draft.status
             ),
-            "apply or delete that draft first",
+            &way_out,
         );
     }
+    list.extend(outage::impossible(facts));
     if !facts.accept_downtime {
         list.extend(outage::outage(facts));
     }

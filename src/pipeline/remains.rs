@@ -22,7 +22,10 @@ pub async fn left_by(cloud: &Cloud, run: &RunId) -> Result<Vec<(String, String)>
             ));
         }
     }
-    for image in cloud.images_tagged(&ours).await? {
+    let mut images = cloud.images_tagged(&ours).await?;
+    // EC2 lists them in whatever order.
+    images.sort_by(|one, other| one.name.cmp(&other.name));
+    for image in images {
         let role = image.tags.get(tags::ROLE).map_or("image", String::as_str);
         let state = match &image.state {
             ImageState::Available => "available",

@@ -6,9 +6,8 @@
 use std::time::Duration;
 
 use super::preflight::{self, Ready, Refusal};
-use super::{Context, PipelineError, Promoted, quarantine, swap, watch};
-use crate::cloud::{ErrorKind, ImageState, Look, Wait, tags};
-use crate::id::ImageId;
+use super::{Context, PipelineError, Promoted, observe, quarantine, swap, watch};
+use crate::cloud::{ConfigurationSet, ErrorKind, Look, Wait, tags};
 use crate::pace::Schedule;
 use crate::record::{BaseImage, LedgerKind};
 use crate::run::{Held, LeaseError, Ledger, NewEntry, Run};
@@ -55,27 +54,7 @@ async fn go_back(
     mut held: Held,
     reason: &str,
 ) -> Result<watch::Verdict, PipelineError> {
-    let title = format!("go back to {}", ready.previous);
-    run.step("rollback/update", title, async || {
-        settle(context, &mut held, ready).await?;
-        held.renew().await?;
-        let way = swap::Way {
-            to: &ready.previous,
-            to_image: &ready.previous_image,
-            from_image: &ready.target_image,
-        };
-        swap::send(context, &ready.environment, &way, held.guard()).await
-    })
-    .await?;
-    let verdict = run
-        .step(
-            "rollback/watch",
-            format!("watch {}", context.plan.environment),
-            async || {
-                watch::until_judged(context, &ready.previous_image, ready.least, &mut held).await
-            },
-        )
-        .await?;
+    let verdict = swap::along(run, context, ready, &swap::Way::back(ready), &mut held).await?;
     let failed = ready
         .target
         .image()
@@ -102,7 +81,40 @@ async fn go_back(
     Ok(verdict)
 }
 
-/// Waits until an update under way is over; one that can be aborted is aborted, and Beanstalk goes back by itself.
+/// Clears the way back: no update is under way, and no draft of ours is left beside the deployed settings.
+pub(super) async fn clear(
+    context: &Context<'_>,
+    held: &mut Held,
+    ready: &Ready,
+) -> Result<(), PipelineError> {
+    settle(context, held, ready).await?;
+    let Context { cloud, plan, .. } = *context;
+    let environment = cloud
+        .environment(&plan.environment, plan.application.as_deref())
+        .await?;
+    let sets = cloud.configuration_sets(&environment).await?;
+    let ours = |set: &ConfigurationSet| {
+        set.has_failed() && set.image().as_ref() == Some(&ready.target_image)
+    };
+    if !sets.iter().any(ours) {
+        return Ok(());
+    }
+    held.renew().await?;
+    match cloud.ensure_no_draft(&environment, held.guard()).await {
+        // Lost connections are tried again with the step; a draft that stays is no reason not to go back.
+        Err(error) if !error.is_transient() => {
+            cloud.events().warn(format!(
+                "the failed settings of this promotion are still kept beside the deployed ones: {error}"
+            ));
+            Ok(())
+        }
+        other => Ok(other?),
+    }
+}
+
+/// Waits until an update under way is over. Ours is aborted where it can be, and Beanstalk goes back by itself;
+/// somebody else's is left to end. Ours is one that is to bring our image: where the deployed settings name it already,
+/// our update is over, and what is under way since is another one.
 async fn settle(
     context: &Context<'_>,
     held: &mut Held,
@@ -113,11 +125,23 @@ async fn settle(
         .environment(&plan.environment, plan.application.as_deref())
         .await?;
     if !environment.is_ready() && environment.abortable {
-        held.renew().await?;
-        match cloud.abort_update(&ready.environment, held.guard()).await {
-            // It ended in the meantime, or reached its clean-up, where it cannot be aborted: it is waited for.
-            Err(error) if matches!(error.kind, ErrorKind::WrongState | ErrorKind::Refused) => {}
-            other => other?,
+        let sets = cloud.configuration_sets(&environment).await?;
+        let of_ours = |set: &&ConfigurationSet| set.image().as_ref() == Some(&ready.target_image);
+        let mut sets = sets.iter().filter(of_ours);
+        let ours = sets.clone().any(ConfigurationSet::is_pending)
+            && !sets.any(ConfigurationSet::is_deployed);
+        if ours {
+            held.renew().await?;
+            match cloud.abort_update(&ready.environment, held.guard()).await {
+                // It ended in the meantime, or reached its clean-up, where it cannot be aborted: it is waited for.
+                Err(error) if matches!(error.kind, ErrorKind::WrongState | ErrorKind::Refused) => {}
+                other => other?,
+            }
+        } else {
+            cloud.events().warn(format!(
+                "the update of {} that is under way is not of this run: it is waited for",
+                plan.environment
+            ));
         }
     }
     let wait = Wait {
@@ -177,25 +201,7 @@ pub(super) async fn to_earlier(
         )
         .await?;
     let mut held = swap::lease(run, context, &ready).await?;
-    let title = format!(
-        "make {} the base image of {}",
-        ready.target, context.plan.environment
-    );
-    run.step("swap/update", title, async || {
-        held.renew().await?;
-        let way = swap::Way::forward(&ready);
-        swap::send(context, &ready.environment, &way, held.guard()).await
-    })
-    .await?;
-    let verdict = run
-        .step(
-            "watch/health",
-            format!("watch {}", context.plan.environment),
-            async || {
-                watch::until_judged(context, &ready.target_image, ready.least, &mut held).await
-            },
-        )
-        .await?;
+    let verdict = swap::along(run, context, &ready, &swap::Way::forward(&ready), &mut held).await?;
     if let watch::Verdict::Unwell(after) = verdict {
         // What runs now is not known to be the target: neither the ledger nor the quarantine may say so.
         swap::give_back(context, held).await;
@@ -238,19 +244,14 @@ async fn choose(
     let Context { cloud, plan, .. } = *context;
     let ledger = Ledger::read(cloud, &plan.pipeline).await?;
     let mut passed_over = Vec::new();
-    let deployed = facts
-        .deployed()
-        .and_then(crate::cloud::ConfigurationSet::image);
+    let deployed = facts.deployed().and_then(ConfigurationSet::image);
     for target in ledger.targets() {
         if target.image().is_some() && target.image() == deployed.as_ref() {
             continue;
         }
-        let Some(image) = target.image() else {
-            return Ok(Ok(target));
-        };
-        match unfit(context, image).await? {
+        match unfit(context, facts, &target).await? {
             None => return Ok(Ok(target)),
-            Some(reason) => passed_over.push(format!("{image} {reason}")),
+            Some(reason) => passed_over.push(format!("{target} {reason}")),
         }
     }
     let reason = if passed_over.is_empty() {
@@ -268,20 +269,28 @@ async fn choose(
     Ok(Err(Refusal::new(reason, way_out)))
 }
 
-/// Why an image cannot be gone back to; none: it can.
-async fn unfit(context: &Context<'_>, id: &ImageId) -> Result<Option<String>, PipelineError> {
-    let image = match context.cloud.image(id).await {
-        Err(error) if error.kind == ErrorKind::NotFound || error.kind == ErrorKind::Refused => {
-            return Ok(Some("is gone".into()));
+/// Why a base image cannot be gone back to; none: it can.
+async fn unfit(
+    context: &Context<'_>,
+    facts: &preflight::Facts,
+    target: &BaseImage,
+) -> Result<Option<String>, PipelineError> {
+    let stock;
+    let id = match (target.image(), facts.deployed()) {
+        (Some(image), _) => image,
+        (None, Some(deployed)) => {
+            let (_, now) = observe::base_image(context.cloud, &facts.environment, deployed).await?;
+            stock = preflight::stock_image(context, facts, &now).await?;
+            &stock
         }
-        other => other?,
+        // Without deployed settings everything is refused already.
+        (None, None) => return Ok(None),
     };
-    Ok(match image.state {
-        ImageState::Available => image
-            .tags
-            .get(tags::QUARANTINED)
-            .map(|reason| format!("is in quarantine ({reason})")),
-        ImageState::Pending => Some("is pending".into()),
-        ImageState::Unusable(state) => Some(format!("is {state}")),
-    })
+    let Some(image) = preflight::known(context.cloud, id).await? else {
+        return Ok(Some("is gone".to_owned()));
+    };
+    if let Some(reason) = image.tags.get(tags::QUARANTINED) {
+        return Ok(Some(format!("is in quarantine ({reason})")));
+    }
+    preflight::unfit(context, facts, &image).await
 }

@@ -5,15 +5,15 @@ use serde::{Deserialize, Serialize};
 use super::preflight::Ready;
 use super::{Context, PipelineError, Promoted, rollback, watch};
 use crate::cloud::{CloudError, ConfigurationSet, ErrorKind, Guard};
-use crate::id::{EnvironmentId, ImageId};
+use crate::id::{EnvironmentId, ImageId, StepId};
 use crate::record::{BaseImage, LedgerKind};
 use crate::run::{Held, Ledger, NewEntry, Outcome, Run};
 
 /// What came of asking for a swap.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Swapped {
-    /// Beanstalk took the update; the request's id, which its events carry.
-    Sent(Option<String>),
+    /// Beanstalk took the update.
+    Sent,
     /// The deployed settings name the image already.
     Already,
 }
@@ -21,8 +21,7 @@ pub(super) enum Swapped {
 impl Outcome for Swapped {
     fn outcome(&self) -> String {
         match self {
-            Self::Sent(Some(id)) => format!("request {id}"),
-            Self::Sent(None) => "sent".to_owned(),
+            Self::Sent => "sent".to_owned(),
             Self::Already => "already so".to_owned(),
         }
     }
@@ -44,31 +43,8 @@ pub(super) async fn and_watch(
     ready: &Ready,
     mut held: Held,
 ) -> Result<Promoted, PipelineError> {
-    let title = format!(
-        "make {} the base image of {}",
-        ready.target, context.plan.environment
-    );
-    run.step("swap/update", title, async || {
-        held.renew().await?;
-        send(
-            context,
-            &ready.environment,
-            &Way::forward(ready),
-            held.guard(),
-        )
-        .await
-    })
-    .await?;
-    let verdict = run
-        .step(
-            "watch/health",
-            format!("watch {}", context.plan.environment),
-            async || {
-                watch::until_judged(context, &ready.target_image, ready.least, &mut held).await
-            },
-        )
-        .await?;
-    if let watch::Verdict::Unwell(reason) = verdict {
+    let way = Way::forward(ready);
+    if let watch::Verdict::Unwell(reason) = along(run, context, ready, &way, &mut held).await? {
         return Err(rollback::take_back(run, context, ready, held, reason).await);
     }
     let entry = NewEntry {
@@ -86,6 +62,45 @@ pub(super) async fn and_watch(
         current: ready.target.clone(),
         previous: ready.previous.clone(),
     })
+}
+
+/// Goes a way: the update, then the watch. Two steps, the same for a promotion, a rollback and a taking back.
+pub(super) async fn along(
+    run: &mut Run,
+    context: &Context<'_>,
+    ready: &Ready,
+    way: &Way<'_>,
+    held: &mut Held,
+) -> Result<watch::Verdict, PipelineError> {
+    let (update, watching) = match way.direction {
+        Direction::Forward => ("swap/update", "watch/health"),
+        Direction::Back => ("rollback/update", "rollback/watch"),
+    };
+    let environment = &context.plan.environment;
+    let title = match way.direction {
+        Direction::Forward => format!("make {} the base image of {environment}", way.to),
+        Direction::Back => format!("go back to {}", way.to),
+    };
+    run.step(update, title, async || {
+        if way.direction == Direction::Back {
+            rollback::clear(context, held, ready).await?;
+        }
+        held.renew().await?;
+        send(context, &ready.environment, way, held.guard()).await
+    })
+    .await?;
+    let again = run.record().step(&StepId::new(watching)).is_some();
+    let watched = watch::Watched {
+        direction: way.direction,
+        target: way.to_image,
+        ready,
+        again,
+    };
+    run.step(watching, format!("watch {environment}"), async || {
+        watch::until_judged(context, &watched, held).await
+    })
+    .await
+    .map_err(PipelineError::from)
 }
 
 /// Writes the ledger's entry.
@@ -112,9 +127,20 @@ pub(super) async fn give_back(context: &Context<'_>, held: Held) {
     }
 }
 
+/// Whether a swap leads to what was asked for, or back to what was before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    /// A promotion, or a rollback that was asked for.
+    Forward,
+    /// A promotion is taken back.
+    Back,
+}
+
 /// From where to where a swap goes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Way<'a> {
+    /// What it is for.
+    pub(super) direction: Direction,
     /// What becomes the base image.
     pub(super) to: &'a BaseImage,
     /// The image that instances will run.
@@ -127,9 +153,20 @@ impl<'a> Way<'a> {
     /// The way of a promotion, or of a rollback that was asked for.
     pub(super) fn forward(ready: &'a Ready) -> Self {
         Self {
+            direction: Direction::Forward,
             to: &ready.target,
             to_image: &ready.target_image,
             from_image: &ready.previous_image,
+        }
+    }
+
+    /// The way of a promotion that is taken back.
+    pub(super) fn back(ready: &'a Ready) -> Self {
+        Self {
+            direction: Direction::Back,
+            to: &ready.previous,
+            to_image: &ready.previous_image,
+            from_image: &ready.target_image,
         }
     }
 }
@@ -145,7 +182,7 @@ pub(super) async fn send(
     let cloud = context.cloud;
     match names_image(context, id, way.to_image).await? {
         Named::Deployed => return Ok(Swapped::Already),
-        Named::UnderWay => return Ok(Swapped::Sent(None)),
+        Named::UnderWay => return Ok(Swapped::Sent),
         Named::Other(image) if image != *way.from_image => {
             return Err(PipelineError::Disturbed(format!(
                 "the base image of {} is {image} now and was {} when this run looked: somebody changed it, and \
@@ -156,10 +193,10 @@ pub(super) async fn send(
         Named::Other(_) | Named::Nothing => {}
     }
     match cloud.swap_base_image(id, way.to.image(), guard).await {
-        Ok(update) => Ok(Swapped::Sent(update.request_id)),
+        Ok(()) => Ok(Swapped::Sent),
         Err(error) if lost_its_answer(&error) => {
             match names_image(context, id, way.to_image).await? {
-                Named::Deployed | Named::UnderWay => Ok(Swapped::Sent(None)),
+                Named::Deployed | Named::UnderWay => Ok(Swapped::Sent),
                 Named::Other(_) | Named::Nothing => Err(error.into()),
             }
         }

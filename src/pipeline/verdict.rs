@@ -15,8 +15,10 @@ pub struct Sample {
     pub status: String,
     /// The image that the deployed settings name; none where the read failed.
     pub deployed: Option<ImageId>,
-    /// Whether a draft is pending, or has failed, beside the deployed settings.
-    pub draft: Option<String>,
+    /// What is pending beside the deployed settings.
+    pub draft: Option<Draft>,
+    /// The application version that the environment names; none where it has none, or the read failed.
+    pub version: Option<String>,
     /// The images of the instances in service.
     pub images: Vec<ImageId>,
     /// The least number of instances that the group should have.
@@ -25,6 +27,15 @@ pub struct Sample {
     pub health: Health,
     /// What the probes say: none passed or failed where they were not sent.
     pub probes: Result<(), String>,
+}
+
+/// Settings beside the deployed ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// How Beanstalk calls their state.
+    pub status: String,
+    /// The image that they name.
+    pub image: Option<ImageId>,
 }
 
 /// Health, as the judgement takes it.
@@ -61,6 +72,8 @@ impl Health {
 pub struct Judge {
     /// The image that the environment should be on.
     pub target: ImageId,
+    /// The application version that the environment should be on, where it is known.
+    pub version: Option<String>,
     /// How long it must stay well, in seconds.
     pub soak: u64,
     /// How many of the last `of` samples must be good.
@@ -80,6 +93,8 @@ pub enum Judgement {
     Well,
     /// It is not, and will not be: the reason for people.
     Unwell(String),
+    /// Somebody else changes the environment, so that nobody can tell what the image does: what was seen.
+    Disturbed(String),
 }
 
 impl Judge {
@@ -90,6 +105,9 @@ impl Judge {
         };
         if matches!(last.status.as_str(), "Terminating" | "Terminated") {
             return Judgement::Unwell(format!("the environment is {}", last.status.to_lowercase()));
+        }
+        if let Some(seen) = self.disturbed(samples) {
+            return Judgement::Disturbed(seen);
         }
         // Only what came after the last time that the update was under way counts for the soak.
         let settled = samples
@@ -137,6 +155,41 @@ impl Judge {
         ))
     }
 
+    /// Tells what shows that somebody else changes the environment. What an update is told by must be seen twice in a
+    /// row, for a single read can come from a server that is behind; a version label never goes back by itself.
+    fn disturbed(&self, samples: &[Sample]) -> Option<String> {
+        let last = samples.last()?;
+        if let (Some(before), Some(now)) = (&self.version, &last.version)
+            && before != now
+        {
+            return Some(format!(
+                "the application version is {now} now and was {before}"
+            ));
+        }
+        let [earlier @ .., one, other] = samples else {
+            return None;
+        };
+        let stranger = |sample: &Sample| {
+            let image = sample.draft.as_ref()?.image.clone()?;
+            (image != self.target).then_some(image)
+        };
+        if let (Some(_), Some(image)) = (stranger(one), stranger(other)) {
+            return Some(format!("an update to {image} is pending"));
+        }
+        let complete = |sample: &Sample| {
+            sample.status == "Ready"
+                && sample.draft.is_none()
+                && sample.deployed.as_ref() == Some(&self.target)
+        };
+        let busy = |sample: &Sample| !matches!(sample.status.as_str(), "Ready" | "Unknown");
+        (earlier.iter().any(complete) && busy(one) && busy(other)).then(|| {
+            format!(
+                "the environment was Ready with {} and is {} again",
+                self.target, other.status
+            )
+        })
+    }
+
     /// Tells whether Beanstalk went back by itself: `Ready` on another image twice in a row, for a single read can
     /// come from a server that is behind.
     fn reverted(&self, settled: &[Sample]) -> Option<String> {
@@ -168,7 +221,8 @@ impl Judge {
         }
         if let Some(draft) = &sample.draft {
             return Grade::Unknown(format!(
-                "there are {draft} settings beside the deployed ones"
+                "there are {} settings beside the deployed ones",
+                draft.status
             ));
         }
         let others = sample
@@ -233,6 +287,7 @@ mod tests {
     fn judge() -> Judge {
         Judge {
             target: ImageId::new("ami-new"),
+            version: Some("v1".into()),
             soak: 60,
             good: 3,
             of: 4,
@@ -246,6 +301,7 @@ mod tests {
             status: status.into(),
             deployed: Some(ImageId::new(image)),
             draft: None,
+            version: Some("v1".into()),
             images: vec![ImageId::new(image); 2],
             least: 2,
             health: Health::Good,
@@ -349,9 +405,57 @@ mod tests {
             })
     }
 
+    fn seen(samples: &[Sample]) -> String {
+        match judge().judge(samples) {
+            Judgement::Disturbed(seen) => seen,
+            other => panic!("somebody else is at work, and the judgement is {other:?}"),
+        }
+    }
+
+    #[test]
+    fn somebody_elses_change_is_told_from_ours() {
+        let mut deployed = well(&[0, 20]);
+        deployed[1].version = Some("v2".into());
+        assert_eq!(
+            seen(&deployed),
+            "the application version is v2 now and was v1"
+        );
+
+        let mut updated = well(&[0, 20]);
+        updated.push(sample(40, "Updating", "ami-new"));
+        assert!(
+            matches!(judge().judge(&updated), Judgement::Waiting(_)),
+            "one read can be behind"
+        );
+        updated.push(sample(60, "Updating", "ami-new"));
+        assert_eq!(
+            seen(&updated),
+            "the environment was Ready with ami-new and is Updating again"
+        );
+
+        let mut draft = vec![
+            sample(0, "Updating", "ami-old"),
+            sample(20, "Updating", "ami-old"),
+        ];
+        for sample in &mut draft {
+            sample.draft = Some(Draft {
+                status: "pending".into(),
+                image: Some(ImageId::new("ami-new")),
+            });
+        }
+        assert!(
+            matches!(judge().judge(&draft), Judgement::Waiting(_)),
+            "it is our own"
+        );
+        for sample in &mut draft {
+            sample.draft.as_mut().unwrap().image = Some(ImageId::new("ami-other"));
+        }
+        assert_eq!(seen(&draft), "an update to ami-other is pending");
+    }
+
     fn rank(judgement: &Judgement) -> u8 {
         match judgement {
-            Judgement::Unwell(_) => 0,
+            Judgement::Unwell(_) | Judgement::Disturbed(_) => 0,
             Judgement::Waiting(_) => 1,
             Judgement::Well => 2,
         }

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::verdict::{Health, Judge, Judgement, Sample};
-use super::{Context, PipelineError, observe};
-use crate::cloud::{CloudError, Environment, ErrorKind, InstanceState, Probe, tags};
+use super::preflight::{LAUNCH, Ready};
+use super::swap::Direction;
+use super::verdict::{Draft, Health, Judge, Judgement, Sample};
+use super::{Context, PipelineError, observe, probes};
+use crate::cloud::{CloudError, Environment, ErrorKind, InstanceState};
 use crate::event::Event;
-use crate::id::ImageId;
+use crate::id::{ImageId, RunId};
 use crate::pace::Schedule;
 use crate::recipe::HttpCheck;
 use crate::run::{Held, LeaseError, Outcome};
@@ -41,22 +43,82 @@ impl Outcome for Verdict {
     }
 }
 
+/// What is watched.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Watched<'a> {
+    /// Whether it is what was asked for, or the way back from it.
+    pub(super) direction: Direction,
+    /// The image that the environment should be on.
+    pub(super) target: &'a ImageId,
+    /// What the swap stood on.
+    pub(super) ready: &'a Ready,
+    /// Whether it was watched before: a person who goes on with a run has it judged as it is then.
+    pub(super) again: bool,
+}
+
+impl Watched<'_> {
+    /// The application version that somebody else has deployed since the swap was decided upon.
+    fn other_version<'s>(&self, samples: &'s [Sample]) -> Option<&'s str> {
+        let now = samples
+            .iter()
+            .rev()
+            .find_map(|one| one.version.as_deref())?;
+        (self
+            .ready
+            .version
+            .as_deref()
+            .is_some_and(|before| before != now))
+        .then_some(now)
+    }
+
+    /// Somebody else's change is neither blamed on the image nor undone.
+    fn disturbed(&self, context: &Context<'_>, run: &RunId, seen: &str) -> PipelineError {
+        let state = match self.direction {
+            Direction::Forward => "nothing was taken back",
+            Direction::Back => "the promotion was being taken back",
+        };
+        PipelineError::Disturbed(format!(
+            "somebody else changes {} while {} is watched: {seen}; {state}. Wait until that is over and go on with \
+             `goldseed resume {run}`, which judges what runs then, or set {LAUNCH} ImageId by hand",
+            context.plan.environment, self.target
+        ))
+    }
+}
+
 /// Watches until the judgement is clear, renewing the lease; Beanstalk's own events are shown as they come.
 pub(super) async fn until_judged(
     context: &Context<'_>,
-    target: &ImageId,
-    least: usize,
+    watched: &Watched<'_>,
     held: &mut Held,
 ) -> Result<Verdict, PipelineError> {
     let Context { cloud, plan, .. } = *context;
+    let least = watched.ready.least;
     let judge = Judge {
-        target: target.clone(),
+        target: watched.target.clone(),
+        version: watched.ready.version.clone().filter(|_| !watched.again),
         soak: plan.watch.soak.as_secs(),
         good: plan.watch.good as usize,
         of: plan.watch.of as usize,
         deadline: plan.watch.deadline.as_secs(),
     };
-    let probes = probes_for(context, target).await?;
+    let mut probes = probes::of_image(context, watched.target).await?;
+    if watched.direction == Direction::Back {
+        // What failed before the swap does not come right by going back.
+        let mut position = 0..;
+        probes.retain(|_| {
+            position
+                .next()
+                .is_none_or(|position| !watched.ready.failing.contains(&position))
+        });
+    }
+    let ask = Ask {
+        least,
+        probes: &probes,
+        failing_before: match watched.direction {
+            Direction::Forward => &watched.ready.failing,
+            Direction::Back => &[],
+        },
+    };
     let since = crate::pace::now();
     let clock = cloud.pace().deadline(plan.watch.deadline);
     let mut samples = Vec::new();
@@ -71,7 +133,7 @@ pub(super) async fn until_judged(
             other => other?,
         }
         let at = cloud.pace().unscale(clock.elapsed()).as_secs();
-        let sample = match look(context, at, least, &probes).await {
+        let sample = match look(context, at, &ask).await {
             Ok((environment, sample)) => {
                 tell_events(context, &environment, since, &mut told).await;
                 sample
@@ -83,8 +145,17 @@ pub(super) async fn until_judged(
         samples.push(sample);
         let state = match judge.judge(&samples) {
             Judgement::Well => return Ok(Verdict::Well),
+            Judgement::Disturbed(seen) => {
+                return Err(watched.disturbed(context, held.run(), &seen));
+            }
             Judgement::Unwell(reason) => {
-                return Ok(Verdict::Unwell(shortened(reason)));
+                return match watched.other_version(&samples) {
+                    Some(version) => {
+                        let seen = format!("it runs version {version} and is not well: {reason}");
+                        Err(watched.disturbed(context, held.run(), &seen))
+                    }
+                    None => Ok(Verdict::Unwell(shortened(reason))),
+                };
             }
             Judgement::Waiting(state) => state,
         };
@@ -97,22 +168,6 @@ pub(super) async fn until_judged(
         let asked = u32::try_from(samples.len()).unwrap_or(u32::MAX);
         cloud.pace().sleep(POLL.pause(asked, fastrand::f64())).await;
     }
-}
-
-/// Returns what is asked through the balancer while an image is watched: the recipes' checks belong to images of those
-/// recipes, an earlier image knows nothing of them.
-async fn probes_for(context: &Context<'_>, target: &ImageId) -> Result<Vec<HttpCheck>, CloudError> {
-    let plan = context.plan;
-    let mut probes = plan.own_probes.clone();
-    let image = context.cloud.image(target).await?;
-    if image.tags.get(tags::RECIPES).map(String::as_str) == Some(plan.recipes_digest().as_str()) {
-        probes.extend(plan.recipe_probes.iter().cloned());
-    } else if !plan.recipe_probes.is_empty() {
-        context.cloud.events().note(format!(
-            "{target} was built from other recipes than these: their checks at the balancer are left out"
-        ));
-    }
-    Ok(probes)
 }
 
 /// Cuts a reason to what the record has room for.
@@ -138,6 +193,7 @@ fn unknown(at: u64, least: usize, before: Option<&Sample>, error: &CloudError) -
         status: before.map_or_else(|| "Unknown".into(), |before| before.status.clone()),
         deployed: None,
         draft: None,
+        version: None,
         images: Vec::new(),
         least,
         health: Health::Unknown(error.to_string()),
@@ -145,11 +201,18 @@ fn unknown(at: u64, least: usize, before: Option<&Sample>, error: &CloudError) -
     }
 }
 
+/// What a look asks for.
+#[derive(Clone, Copy, Debug)]
+struct Ask<'a> {
+    least: usize,
+    probes: &'a [HttpCheck],
+    failing_before: &'a [u16],
+}
+
 async fn look(
     context: &Context<'_>,
     at: u64,
-    least: usize,
-    probes: &[HttpCheck],
+    ask: &Ask<'_>,
 ) -> Result<(Environment, Sample), CloudError> {
     let Context { cloud, plan, .. } = *context;
     let environment = cloud
@@ -170,7 +233,7 @@ async fn look(
         .map(|member| member.instance.image.clone())
         .collect();
     let probes = if environment.is_ready() {
-        probe(context, &environment, probes).await
+        probes::send(context, &environment, ask.probes, ask.failing_before).await
     } else {
         Ok(())
     };
@@ -181,67 +244,17 @@ async fn look(
             .iter()
             .find(|set| set.is_deployed())
             .and_then(crate::cloud::ConfigurationSet::image),
-        draft: sets
-            .iter()
-            .find(|set| set.is_pending())
-            .map(|set| set.status.clone()),
+        draft: sets.iter().find(|set| set.is_pending()).map(|set| Draft {
+            status: set.status.clone(),
+            image: set.image(),
+        }),
+        version: environment.version.clone(),
         images,
-        least,
+        least: ask.least,
         health,
         probes,
     };
     Ok((environment, sample))
-}
-
-/// Sends every probe through the load balancer; the first that fails is the reason.
-async fn probe(
-    context: &Context<'_>,
-    environment: &Environment,
-    probes: &[HttpCheck],
-) -> Result<(), String> {
-    for check in probes {
-        let url = url_of(check, environment)?;
-        let probe = Probe {
-            url: url.clone(),
-            host: check.host.clone(),
-        };
-        let answer = context
-            .cloud
-            .probe(&probe, check.status)
-            .await
-            .map_err(|reason| format!("{url}: {reason}"))?;
-        if answer.status != check.status {
-            return Err(format!(
-                "{url} answers {} instead of {}",
-                answer.status, check.status
-            ));
-        }
-        if let Some(text) = check
-            .contains
-            .iter()
-            .find(|text| !answer.body.contains(*text))
-        {
-            return Err(format!(
-                "{url} answers {} without `{text}` in it",
-                answer.status
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn url_of(check: &HttpCheck, environment: &Environment) -> Result<String, String> {
-    if check.path.starts_with("http://") || check.path.starts_with("https://") {
-        return Ok(check.path.clone());
-    }
-    let endpoint = environment
-        .endpoint
-        .as_ref()
-        .ok_or("the environment has no address yet")?;
-    Ok(format!(
-        "http://{endpoint}/{}",
-        check.path.trim_start_matches('/')
-    ))
 }
 
 /// Tells Beanstalk's events once each; they are for people and decide nothing.

@@ -130,6 +130,11 @@ impl Held {
         })
     }
 
+    /// Returns the run that holds it.
+    pub fn run(&self) -> &RunId {
+        &self.lease.run
+    }
+
     /// Renews the lease if half of it is over; fails when it is not ours any more.
     pub async fn renew(&mut self) -> Result<(), LeaseError> {
         let now = pace::now();

@@ -14,6 +14,7 @@ mod interrupt;
 mod layers;
 mod library;
 mod pipeline;
+mod promotion;
 mod recipe_verbs;
 mod recipes;
 mod refusals;

@@ -307,7 +307,8 @@ impl World {
         self.wait_for(call.send()).unwrap();
     }
 
-    fn until_ready(&self) {
+    /// Waits until the environment is ready.
+    pub(crate) fn until_ready(&self) {
         let client = self.beanstalk();
         self.wait_for(async {
             // Each look brings the simulated environment a step on.

@@ -21,12 +21,8 @@ pub struct InstanceHealth {
     pub id: InstanceId,
     /// `Ok`, …, as of the environment.
     pub status: String,
-    /// Why.
-    pub causes: Vec<String>,
     /// `Deployed`, `In Progress`, `Failed`.
     pub deployment: Option<String>,
-    /// The application version that is on it.
-    pub version: Option<String>,
 }
 
 impl Cloud {
@@ -80,13 +76,9 @@ impl Cloud {
                     id: InstanceId::new(id),
                     status: present(instance.health_status(), OPERATION, id, "HealthStatus")?
                         .to_owned(),
-                    causes: instance.causes().to_vec(),
                     deployment: instance
                         .deployment()
                         .and_then(|deployment| deployment.status().map(ToOwned::to_owned)),
-                    version: instance
-                        .deployment()
-                        .and_then(|deployment| deployment.version_label().map(ToOwned::to_owned)),
                 });
             }
             token = answer.next_token.filter(|text| !text.is_empty());

@@ -71,14 +71,7 @@ pub(super) async fn against(
     {
         list.push(refusal);
     }
-    let instance_type = facts
-        .option("aws:ec2:instances", "InstanceTypes")
-        .and_then(|types| types.split(',').next())
-        .or_else(|| facts.option(LAUNCH, "InstanceType"));
-    let subnet = facts
-        .option("aws:ec2:vpc", "Subnets")
-        .and_then(|list| list.split(',').next());
-    if let Some(instance_type) = instance_type {
+    if let Some(instance_type) = facts.instance_type() {
         let fits = cloud.architectures(instance_type).await?;
         if !fits.contains(&golden.architecture) {
             list.push(Refusal::new(
@@ -92,7 +85,9 @@ pub(super) async fn against(
                 "build an image on the environment's own architecture",
             ));
         } else if golden.state == ImageState::Available
-            && let Err(error) = cloud.may_launch(&golden.id, instance_type, subnet).await
+            && let Err(error) = cloud
+                .may_launch(&golden.id, instance_type, facts.subnet())
+                .await
         {
             if error.is_transient() {
                 return Err(error.into());

@@ -1,6 +1,6 @@
 //! What would take a site down while its instances are replaced.
 
-use super::{ENVIRONMENT, Facts, ROLLING, Refusal};
+use super::{ENVIRONMENT, Facts, HEALTH_REPORTING, ROLLING, Refusal};
 
 /// What would take the site down while instances are replaced.
 pub(super) fn outage(facts: &Facts) -> Option<Refusal> {
@@ -24,7 +24,17 @@ pub(super) fn outage(facts: &Facts) -> Option<Refusal> {
                 format!("rolling updates of {name} are off: all instances would go at once");
             Some(Refusal::new(reason, way_out))
         }
-        Some("Health" | "Immutable") => None,
+        Some("Immutable") => None,
+        Some("Health") => empties_the_group(facts).then(|| {
+            let reason = format!(
+                "rolling updates of {name} may leave no instance in service: they replace all that it must have at once"
+            );
+            let way_out = format!(
+                "set aws:autoscaling:asg MaxSize to 2 or more and {ROLLING} MinInstancesInService to 1 or more, or \
+                 RollingUpdateType=Immutable, in an update of its own before this one, {accept}"
+            );
+            Refusal::new(reason, way_out)
+        }),
         other => {
             let other = other.unwrap_or("Time");
             let reason = format!(
@@ -33,4 +43,33 @@ pub(super) fn outage(facts: &Facts) -> Option<Refusal> {
             Some(Refusal::new(reason, way_out))
         }
     }
+}
+
+/// Tells whether a rolling update may take every instance out before the first new one is in service. A batch is
+/// terminated before its replacement starts, and `MinInstancesInService` must be less than `MaxSize`: with a `MaxSize`
+/// of 1 it is 0 (Beanstalk developer guide, rolling configuration updates).
+fn empties_the_group(facts: &Facts) -> bool {
+    let number =
+        |namespace, option| -> Option<u32> { facts.option(namespace, option)?.parse().ok() };
+    let least = number("aws:autoscaling:asg", "MinSize").unwrap_or(1);
+    let batch = number(ROLLING, "MaxBatchSize").unwrap_or_else(|| least.div_ceil(3));
+    number("aws:autoscaling:asg", "MaxSize") == Some(1)
+        || (number(ROLLING, "MinInstancesInService") == Some(0) && batch >= least)
+}
+
+/// What Beanstalk itself would refuse: immutable updates are judged by enhanced health.
+pub(super) fn impossible(facts: &Facts) -> Option<Refusal> {
+    let immutable = facts.option(ROLLING, "RollingUpdateEnabled") == Some("true")
+        && facts.option(ROLLING, "RollingUpdateType") == Some("Immutable");
+    let enhanced = facts.environment.health_status.is_some()
+        || facts.option(HEALTH_REPORTING, "SystemType") == Some("enhanced");
+    (immutable && !enhanced).then(|| {
+        Refusal::new(
+            format!(
+                "{} has immutable updates without enhanced health: Beanstalk refuses such an update",
+                facts.environment.name
+            ),
+            format!("set {HEALTH_REPORTING} SystemType=enhanced, in an update of its own before this one"),
+        )
+    })
 }

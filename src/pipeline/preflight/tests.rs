@@ -146,6 +146,56 @@ fn what_would_take_the_site_down_is_refused_unless_it_is_accepted() {
 }
 
 #[test]
+fn a_rolling_update_that_leaves_nothing_in_service_is_an_outage() {
+    let one = |facts: &mut Facts| deployed_option(facts, "aws:autoscaling:asg", "MaxSize", "1");
+    assert!(only_reason(one).contains("no instance in service"));
+    let at_once = only_reason(|facts| {
+        deployed_option(facts, ROLLING, "MinInstancesInService", "0");
+    });
+    assert!(at_once.contains("no instance in service"), "{at_once}");
+    let mut others = fine();
+    one(&mut others);
+    deployed_option(&mut others, ROLLING, "RollingUpdateType", "Immutable");
+    assert_eq!(
+        refusals(&others),
+        [],
+        "immutable updates begin with a new one"
+    );
+    let mut batches = fine();
+    deployed_option(&mut batches, "aws:autoscaling:asg", "MinSize", "4");
+    deployed_option(&mut batches, ROLLING, "MinInstancesInService", "0");
+    assert_eq!(refusals(&batches), [], "the other batches stay in service");
+    let mut accepted = fine();
+    one(&mut accepted);
+    accepted.accept_downtime = true;
+    assert_eq!(refusals(&accepted), []);
+}
+
+#[test]
+fn immutable_updates_want_enhanced_health_whatever_is_accepted() {
+    let basic = |facts: &mut Facts| {
+        facts.environment.health_status = None;
+        facts.accept_downtime = true;
+        deployed_option(facts, ROLLING, "RollingUpdateType", "Immutable");
+    };
+    assert!(only_reason(basic).contains("without enhanced health"));
+}
+
+#[test]
+fn a_draft_is_refused_with_the_command_that_deletes_it() {
+    let mut facts = fine();
+    facts.sets.push(set("pending", &[]));
+    let way_out = &refusals(&facts)[0].way_out;
+    assert!(
+        way_out.ends_with(
+            "aws elasticbeanstalk delete-environment-configuration --application-name 'shop' \
+             --environment-name 'shop-prod'"
+        ),
+        "{way_out}"
+    );
+}
+
+#[test]
 fn workers_drafts_and_leases_are_refused() {
     assert!(only_reason(|facts| facts.environment.tier = "Worker".into()).contains("worker"));
     assert!(only_reason(|facts| facts.sets.push(set("pending", &[]))).contains("pending settings"));

@@ -1,0 +1,254 @@
+//! Promotions that meet a changed world: a way back that is gone, probes that failed before, somebody else at work.
+
+use super::world::{Image, LAUNCH, Output, STOCK, World};
+use goldseed::sandbox::{Behaviour, Fate, Hook};
+
+/// Builds an image and makes it the environment's own as a colleague would.
+fn on_an_image_of_its_own(world: &World) -> String {
+    world.succeed(["build", "shop"]);
+    let own = world.images("golden")[0].id.clone();
+    world.change_environment(&[(LAUNCH, "ImageId", &own)]);
+    own
+}
+
+/// From now on nobody knows the image, as some time after it was deregistered.
+fn forget(world: &World, image: &str) {
+    let image = image.to_owned();
+    world.sandbox.set_hook(Some(Hook::new(move |request| {
+        if request.operation == "DescribeImages" && request.parameters.to_string().contains(&image)
+        {
+            Fate::refused("InvalidAMIID.NotFound", "The image id does not exist")
+        } else {
+            Fate::Serve
+        }
+    })));
+}
+
+fn deregister(world: &World, image: &str) {
+    world
+        .wait_for(world.ec2().deregister_image().image_id(image).send())
+        .unwrap();
+}
+
+fn assert_says(output: &Output, text: &str) {
+    assert!(output.stderr.contains(text), "{text}: {output}");
+}
+
+#[test]
+fn without_a_way_back_nothing_is_begun() {
+    let world = World::new();
+    let own = on_an_image_of_its_own(&world);
+    deregister(&world, &own);
+    let images = world.count("CreateImage");
+    for state in ["deregistered", "gone"] {
+        let output = world.run(["rebuild", "shop"]);
+        assert_eq!(output.code, Some(4), "{output}");
+        assert_says(&output, "there would be no way back");
+        assert_says(&output, state);
+        assert_eq!(world.count("CreateImage"), images, "an image was built");
+        forget(&world, &own);
+    }
+}
+
+#[test]
+fn an_image_that_may_not_be_launched_is_neither_a_way_back_nor_gone_back_to() {
+    let world = World::new();
+    world.succeed(["rebuild", "shop"]);
+    let first = world.images("golden")[0].id.clone();
+    world.edit("text: Hello", "text: Good evening");
+    let deny = move |request: &goldseed::sandbox::Request| {
+        let asks =
+            request.operation == "RunInstances" && request.parameter("DryRun") == Some("true");
+        if asks && request.parameter("ImageId") == Some(first.as_str()) {
+            Fate::refused("UnauthorizedOperation", "You are not authorized.")
+        } else {
+            Fate::Serve
+        }
+    };
+    world.sandbox.set_hook(Some(Hook::new(deny.clone())));
+    let refused = world.run(["rebuild", "shop"]);
+    assert_eq!(refused.code, Some(4), "{refused}");
+    assert_says(&refused, "cannot be launched as t3.small");
+
+    world.sandbox.set_hook(None);
+    world.succeed(["rebuild", "shop"]);
+    world.sandbox.set_hook(Some(Hook::new(deny)));
+    world.succeed(["rollback", "shop"]);
+    assert_eq!(world.base_image(), None, "the image was passed over");
+}
+
+#[test]
+fn a_base_image_that_is_gone_can_be_gone_back_from() {
+    let world = World::new();
+    world.succeed(["rebuild", "shop"]);
+    let golden = world.images("golden")[0].id.clone();
+    deregister(&world, &golden);
+    forget(&world, &golden);
+    world.succeed(["rollback", "shop"]);
+    assert_eq!(world.base_image(), None);
+    assert_eq!(world.member_images(), [STOCK; 2]);
+}
+
+#[test]
+fn a_probe_that_failed_before_the_swap_is_told_as_such() {
+    let world = World::new();
+    // Port 1 of this machine: nobody listens there.
+    world.edit(
+        "    watch:",
+        "    probes:\n      - {url: \"http://127.0.0.1:1/shop\"}\n    watch:",
+    );
+    let output = world.run(["rebuild", "shop"]);
+    assert_eq!(output.code, Some(7), "{output}");
+    assert_says(
+        &output,
+        "before anything was done a probe fails already: http://127.0.0.1:1/shop",
+    );
+    assert_says(&output, "(it failed before the swap as well)");
+    let record = world.parameters()[&format!("/goldseed/shop/runs/{}/1", output.run_id())].clone();
+    assert!(
+        record.last().unwrap().contains(r#""f":[0]"#),
+        "{:?}",
+        record.last()
+    );
+}
+
+/// Lets a colleague change the environment as soon as it is Ready with the golden image, while it is watched.
+fn interfered(world: &World, change: impl FnOnce()) -> Output {
+    let (looks, looking) = std::sync::mpsc::sync_channel::<()>(0);
+    let (goes, going) = std::sync::mpsc::sync_channel::<()>(0);
+    let going = std::sync::Mutex::new(going);
+    world.sandbox.set_hook(Some(Hook::new(move |request| {
+        if request.operation == "DescribeEvents" {
+            tokio::task::block_in_place(|| {
+                // Once the test has seen enough it is not asked any more.
+                if looks.send(()).is_ok() {
+                    going.lock().unwrap().recv().ok();
+                }
+            });
+        }
+        Fate::Serve
+    })));
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| world.run(["rebuild", "shop"]));
+        while looking.recv().is_ok() {
+            let ready = world.environment()["status"] == "Ready";
+            if ready && world.base_image().is_some() {
+                change();
+                break;
+            }
+            goes.send(()).unwrap();
+        }
+        drop((looking, goes));
+        run.join().unwrap()
+    })
+}
+
+#[test]
+fn somebody_elses_update_in_the_soak_is_not_blamed_on_the_image() {
+    let world = World::new();
+    let output = interfered(&world, || {
+        world.begin_change(&[("aws:ec2:instances", "InstanceTypes", "t3.large")]);
+    });
+    assert_eq!(output.code, Some(5), "{output}");
+    assert_says(&output, "somebody else changes shop-prod");
+    assert_says(&output, "is Updating again; nothing was taken back");
+    assert_eq!(world.count("AbortEnvironmentUpdate"), 0);
+    let [golden] = world.images("golden").try_into().unwrap();
+    assert!(!golden.tags.contains_key("goldseed:quarantined"));
+    assert_eq!(world.base_image().as_ref(), Some(&golden.id));
+
+    // The run goes on, and judges the environment as it is by then.
+    world.sandbox.set_hook(None);
+    world.succeed(["resume", &output.run_id()]);
+    assert_eq!(world.parameters()["/goldseed/shop/image"], [golden.id]);
+}
+
+#[test]
+fn somebody_elses_deployment_in_the_soak_is_not_blamed_on_the_image() {
+    let world = World::new();
+    let client = world.beanstalk();
+    for label in ["v1", "v2"] {
+        let call = client.create_application_version();
+        let call = call.application_name("shop").version_label(label);
+        world.wait_for(call.send()).unwrap();
+    }
+    let deploy = |label: &str| {
+        let call = client.update_environment().environment_name("shop-prod");
+        world.wait_for(call.version_label(label).send()).unwrap();
+        world.until_ready();
+    };
+    deploy("v1");
+    // The deployment is over before anybody looks again: only the version tells of it.
+    let output = interfered(&world, || deploy("v2"));
+    assert_eq!(output.code, Some(5), "{output}");
+    assert_says(&output, "the application version is v2 now and was v1");
+    world.sandbox.set_hook(None);
+    world.succeed(["resume", &output.run_id()]);
+    let [golden] = world.images("golden").try_into().unwrap();
+    assert_eq!(world.parameters()["/goldseed/shop/image"], [golden.id]);
+}
+
+#[test]
+fn the_draft_that_a_failed_update_of_ours_leaves_is_deleted() {
+    let world = World::new();
+    world.sandbox.behave("golden", Behaviour::NeverJoins);
+    assert_eq!(world.run(["rebuild", "shop"]).code, Some(7));
+    assert_eq!(world.count("DeleteEnvironmentConfiguration"), 1);
+    let call = world.beanstalk().describe_configuration_settings();
+    let call = call.application_name("shop").environment_name("shop-prod");
+    let answer = world.wait_for(call.send()).unwrap();
+    assert_eq!(answer.configuration_settings().len(), 1, "{answer:?}");
+}
+
+#[test]
+fn a_source_that_is_an_image_needs_no_instance_that_is_well() {
+    let world = World::new();
+    world.sandbox.behave(STOCK, Behaviour::Unhealthy);
+    let instance = world.run(["build", "shop"]);
+    assert_eq!(instance.code, Some(4), "{instance}");
+    world.edit("    seed:", "    source: platform\n    seed:");
+    world.succeed(["build", "shop"]);
+}
+
+#[test]
+fn a_source_instance_of_an_image_that_is_gone_has_generation_0() {
+    let world = World::new();
+    let own = on_an_image_of_its_own(&world);
+    deregister(&world, &own);
+    forget(&world, &own);
+    let output = world.succeed(["build", "shop"]);
+    assert_says(&output, "is gone: how many images it was away");
+    let golden: Vec<Image> = world.images("golden");
+    let newest = golden.iter().find(|one| one.is_usable()).unwrap();
+    assert_eq!(newest.tags["goldseed:generation"], "1");
+}
+
+#[test]
+fn a_machine_that_shows_no_identity_proves_nothing() {
+    let world = World::new();
+    let asks = |script: &str| {
+        let line = script.lines().nth(1).unwrap_or_default();
+        line.starts_with("# goldseed ") && line.contains("-proof-identity-")
+    };
+    let silent = "goldseed 1\nstate finished\ncode 0\nfresh yes\noffset 0\ndata \n";
+    world.sandbox.script_result(asks, 0, silent);
+    let output = world.run(["build", "shop"]);
+    assert_eq!(output.code, Some(5), "{output}");
+    assert_says(&output, "shows no mark of identity at all");
+    assert_eq!(world.images("golden")[0].tags["goldseed:proved"], "no");
+}
+
+#[test]
+fn a_record_of_a_newer_version_is_named() {
+    let world = World::new();
+    world.put_parameter("/goldseed/shop/runs/20260101-000000-0001/1", r#"{"f":9}"#);
+    let resumed = world.run(["resume", "20260101-000000-0001"]);
+    assert_eq!(resumed.code, Some(1), "{resumed}");
+    let text = "run 20260101-000000-0001: its record was written by a newer version of goldseed";
+    assert_says(&resumed, text);
+    let other = world.run(["resume", "20260101-000000-0002"]);
+    assert_eq!(other.code, Some(3), "{other}");
+    assert_says(&other, text);
+    let status = world.succeed(["status", "shop"]);
+    assert!(status.stdout.contains("a newer version"), "{status}");
+}
