@@ -9,4 +9,9 @@ for key in /etc/ssh/ssh_host_*_key.pub; do
 done
 if [ -d /var/lib/amazon/ssm/Vault ]; then
   printf 'ssm-vault %s\n' "$(find /var/lib/amazon/ssm/Vault -type f -exec sha256sum {} + | cut -c 1-64 | sort | short)"
+  # The agent writes a new instance id beside a key pair that it finds: the files differ then, and the key is the seed's.
+  find /var/lib/amazon/ssm/Vault -type f -exec sed -n 's/.*"privateKey" *: *"\([^"]*\)".*/\1/p' {} + |
+    while IFS= read -r key || [ -n "$key" ]; do
+      printf 'ssm-key %s\n' "$(printf %s "$key" | short)"
+    done
 fi

@@ -329,3 +329,39 @@ async fn small(
         .await?;
     Ok((code, String::from_utf8_lossy(&log).into_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::IDENTITY;
+
+    /// The marks of a machine whose agent keeps this registration.
+    fn agent_marks(registration: &str) -> Vec<String> {
+        let root = tempfile::tempdir().unwrap();
+        let store = root.path().join("Vault/Store");
+        fs_err::create_dir_all(&store).unwrap();
+        fs_err::write(store.join("RegistrationKey"), registration).unwrap();
+        let script = IDENTITY.replace("/var/lib/amazon/ssm", root.path().to_str().unwrap());
+        let output = std::process::Command::new("/bin/sh")
+            .args(["-c", &script])
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let marks = text.lines().filter(|line| line.starts_with("ssm-"));
+        marks.map(ToOwned::to_owned).collect()
+    }
+
+    #[test]
+    fn a_key_that_the_agent_has_taken_over_is_a_mark_of_its_own() {
+        let seed =
+            agent_marks(r#"{"instanceID":"i-1","privateKey":"AAAA","privateKeyType":"Rsa"}"#);
+        let copy =
+            agent_marks(r#"{"instanceID":"i-2","privateKey":"AAAA","privateKeyType":"Rsa"}"#);
+        let other =
+            agent_marks(r#"{"instanceID":"i-2","privateKey":"BBBB","privateKeyType":"Rsa"}"#);
+        let shared =
+            |one: &[String], two: &[String]| one.iter().filter(|mark| two.contains(mark)).count();
+        assert_eq!(seed.len(), 2, "{seed:?}");
+        assert_eq!(shared(&seed, &copy), 1, "{seed:?} {copy:?}");
+        assert_eq!(shared(&seed, &other), 0);
+    }
+}
