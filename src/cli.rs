@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::failure::{EXIT_CODES, ExitCode, Failure};
+use crate::pipeline::Accepted;
 use crate::settings::Surroundings;
 
 /// Grows golden images for Elastic Beanstalk environments and makes them their base images
@@ -128,6 +129,9 @@ struct Rollback {
     /// Accept that the site is down while instances are replaced
     #[arg(long)]
     accept_downtime: bool,
+    /// The database is again as it was before the image that runs now; needed after a breaking migration
+    #[arg(long)]
+    database_restored: bool,
 }
 
 #[derive(Debug, Args)]
@@ -177,7 +181,10 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             }
             let work = drive::Work::Rollback {
                 reason: rollback.reason,
-                accept_downtime: rollback.accept_downtime,
+                accepted: Accepted {
+                    downtime: rollback.accept_downtime,
+                    database_restored: rollback.database_restored,
+                },
             };
             drive::start(&invocation, &rollback.pipeline, work).await
         }

@@ -145,8 +145,6 @@ impl From<PlanError> for Failure {
                 Self::new(ExitCode::Invalid, error.to_string()).hint(hint)
             }
             PlanError::Invalid(mistakes) => mistakes.into(),
-            PlanError::Migrate { .. } => Self::new(ExitCode::Invalid, error.to_string())
-                .hint("do the migration by hand before the promotion, and take the step out"),
             other @ PlanError::Unreadable(_) => Self {
                 causes: causes(&other).split_off(1),
                 ..Self::new(ExitCode::Invalid, other.to_string())

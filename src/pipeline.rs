@@ -8,6 +8,7 @@ mod apply;
 mod generalise;
 mod image;
 mod launch;
+mod migrate;
 mod names;
 mod observe;
 mod plan;
@@ -32,10 +33,11 @@ use crate::record::{BaseImage, Verdict};
 use crate::run::{LeaseError, LedgerError, Outcome, Run, StepError, StoreError};
 
 pub use apply::RecipeFailure;
-pub use plan::{Plan, PlanError, Source};
+pub use plan::{Migration, Plan, PlanError, Source};
 pub use preflight::Refusal;
 pub use rehearse::{Stage, rehearse};
 pub use remains::{left_by, stop_work};
+pub use rollback::Accepted;
 pub use status::{Status, status};
 pub use verdict::{Judge, Judgement, Sample};
 
@@ -119,6 +121,8 @@ impl PipelineError {
     }
 }
 
+/// The stage of a promotion that changes the data; only where recipes have steps `on: migrate`.
+pub const MIGRATE_STAGE: &str = "migrate";
 /// The stages of a build, in order.
 pub const BUILD_STAGES: [&str; 8] = [
     "observe",
@@ -131,9 +135,9 @@ pub const BUILD_STAGES: [&str; 8] = [
     "retire",
 ];
 /// The stages of a promotion, in order.
-pub const PROMOTE_STAGES: [&str; 4] = ["preflight", "swap", "watch", "ledger"];
+pub const PROMOTE_STAGES: [&str; 5] = ["preflight", MIGRATE_STAGE, "swap", "watch", "ledger"];
 /// The stages of a rebuild, in order: the build's, then the promotion's.
-pub const REBUILD_STAGES: [&str; 12] = [
+pub const REBUILD_STAGES: [&str; 13] = [
     "observe",
     "snapshot",
     "launch",
@@ -143,6 +147,7 @@ pub const REBUILD_STAGES: [&str; 12] = [
     "prove",
     "retire",
     "preflight",
+    MIGRATE_STAGE,
     "swap",
     "watch",
     "ledger",
@@ -208,9 +213,9 @@ pub async fn rollback(
     run: &mut Run,
     context: &Context<'_>,
     reason: &str,
-    accept_downtime: bool,
+    accepted: Accepted,
 ) -> Result<Promoted, PipelineError> {
-    rollback::to_earlier(run, context, reason, accept_downtime).await
+    rollback::to_earlier(run, context, reason, accepted).await
 }
 
 /// What is asked of a promotion.

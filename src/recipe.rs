@@ -26,7 +26,7 @@ mod verify;
 pub use bind::Bound;
 pub use compile::compile;
 pub use library::{Library, LoadError, bridge_files};
-pub use model::Recipe;
+pub use model::{Migrations, Recipe};
 pub use outcome::{Line, Reader, StepResult};
 pub use parameters::{Argument, Bounds, Kind, Parameter};
 pub use script::{Purpose, Script, StepInfo};

@@ -228,7 +228,7 @@ async fn drive(
         pipeline: plan.pipeline.clone(),
         verb: work.verb().as_str().to_owned(),
         environment: plan.environment.clone(),
-        stages: work.stages(),
+        stages: work.stages(plan.migration.is_some()),
     });
     let result = tokio::select! {
         result = perform(&mut run, &context, work) => result,
@@ -286,10 +286,7 @@ async fn perform(run: &mut Run, context: &Context<'_>, work: &Work) -> Result<Ma
         Work::Rebuild { accept_downtime } => pipeline::rebuild(run, context, *accept_downtime)
             .await
             .map(Made::Promoted),
-        Work::Rollback {
-            reason,
-            accept_downtime,
-        } => pipeline::rollback(run, context, reason, *accept_downtime)
+        Work::Rollback { reason, accepted } => pipeline::rollback(run, context, reason, *accepted)
             .await
             .map(Made::Promoted),
     }

@@ -29,6 +29,8 @@ pub const BASE_IMAGE: &str = "goldseed:base-image";
 pub const PLATFORM: &str = "goldseed:platform";
 /// Of a golden image: the digest of its recipes and their values.
 pub const RECIPES: &str = "goldseed:recipes";
+/// Of a golden image whose recipes have steps `on: migrate`: `compatible` or `breaking`.
+pub const MIGRATIONS: &str = "goldseed:migrations";
 /// Of a golden image: the version of this tool.
 pub const TOOL: &str = "goldseed:tool";
 /// Of a golden image: the environment it was built for.

@@ -77,6 +77,14 @@ fn lineage(
     ] {
         list.insert(key.to_owned(), value);
     }
+    if let Some(migration) = &context.plan.migration {
+        let word = if migration.breaks {
+            "breaking"
+        } else {
+            "compatible"
+        };
+        list.insert(tags::MIGRATIONS.to_owned(), word.to_owned());
+    }
     list
 }
 

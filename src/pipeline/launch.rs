@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::names::{self, Role};
-use super::observe::Ground;
+use super::observe::{Ground, Place};
 use super::snapshot::Origin;
 use super::{Context, PipelineError};
 use crate::cloud::{Cloud, InstanceState, LaunchRequest, Look, Wait, WaitError};
@@ -85,7 +85,7 @@ pub(super) async fn seed(
         .step(
             "launch/seed",
             format!("launch the seed from {image}"),
-            async || machine(context, &id, ground, Role::Seed, image).await,
+            async || machine(context, &id, &ground.place, Role::Seed, image).await,
         )
         .await?;
     run.step(
@@ -111,15 +111,15 @@ pub(super) async fn seed(
 pub(super) async fn machine(
     context: &Context<'_>,
     run: &RunId,
-    ground: &Ground,
+    place: &Place,
     role: Role,
     image: &ImageId,
 ) -> Result<InstanceId, PipelineError> {
     let Context { cloud, plan, .. } = *context;
     let parameters = [
         image.as_str(),
-        &ground.instance_type,
-        ground.subnet.as_str(),
+        &place.instance_type,
+        place.subnet.as_str(),
         env!("CARGO_PKG_VERSION"),
     ];
     let root = match plan.seed.volume_size {
@@ -131,9 +131,9 @@ pub(super) async fn machine(
         let request = LaunchRequest {
             token: names::launch_token(run, role, attempt, &parameters),
             image: image.clone(),
-            instance_type: ground.instance_type.clone(),
-            subnet: ground.subnet.clone(),
-            security_groups: ground.groups.clone(),
+            instance_type: place.instance_type.clone(),
+            subnet: place.subnet.clone(),
+            security_groups: place.groups.clone(),
             instance_profile: plan.seed.instance_profile.clone(),
             user_data: USER_DATA.to_owned(),
             root_volume: root.clone(),

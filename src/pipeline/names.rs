@@ -19,6 +19,8 @@ pub(super) enum Role {
     Golden,
     /// A throw-away machine that proves a golden image.
     Proof,
+    /// A throw-away machine that changes the data for a golden image.
+    Migration,
 }
 
 impl Role {
@@ -29,6 +31,7 @@ impl Role {
             Self::Seed => "seed",
             Self::Golden => "golden",
             Self::Proof => "proof",
+            Self::Migration => "migration",
         }
     }
 }

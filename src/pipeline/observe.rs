@@ -36,15 +36,9 @@ pub(super) struct Ground {
     /// Devices of the source instance that the raw image leaves out: all but the root.
     #[serde(rename = "x", default, skip_serializing_if = "Vec::is_empty")]
     pub(super) without: Vec<String>,
-    /// Where the seed goes.
-    #[serde(rename = "n")]
-    pub(super) subnet: SubnetId,
-    /// The seed's security groups.
-    #[serde(rename = "g")]
-    pub(super) groups: Vec<SecurityGroupId>,
-    /// The seed's type.
-    #[serde(rename = "t")]
-    pub(super) instance_type: String,
+    /// Where the seed goes and as what.
+    #[serde(flatten)]
+    pub(super) place: Place,
     /// The images since a stock image that what we begin with has behind it.
     #[serde(rename = "gen")]
     pub(super) generation: u32,
@@ -121,9 +115,7 @@ async fn ground(context: &Context<'_>) -> Result<Ground, PipelineError> {
         without: source.map(data_volumes).unwrap_or_default(),
         instance: source.map(|source| source.id.clone()),
         image,
-        subnet: place.subnet,
-        groups: place.groups,
-        instance_type: place.instance_type,
+        place,
         generation,
     })
 }
@@ -138,12 +130,32 @@ fn data_volumes(instance: &Instance) -> Vec<String> {
         .collect()
 }
 
-/// Where a seed goes and as what.
-#[derive(Debug)]
-struct Place {
-    subnet: SubnetId,
-    groups: Vec<SecurityGroupId>,
-    instance_type: String,
+/// Where a machine of ours goes and as what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Place {
+    /// The subnet.
+    #[serde(rename = "n")]
+    pub(super) subnet: SubnetId,
+    /// The security groups.
+    #[serde(rename = "g")]
+    pub(super) groups: Vec<SecurityGroupId>,
+    /// The instance type.
+    #[serde(rename = "t")]
+    pub(super) instance_type: String,
+}
+
+impl Outcome for Place {
+    fn outcome(&self) -> String {
+        format!("{} in {}", self.instance_type, self.subnet)
+    }
+}
+
+/// Observes where a machine can go that no build has observed a place for.
+pub(super) async fn place_now(context: &Context<'_>) -> Result<Place, PipelineError> {
+    let environment = preflight::environment(context).await?;
+    let members = members(context.cloud, &environment).await?;
+    place(&context.plan.seed, model(&members))
+        .map_err(|refusal| PipelineError::Refused(vec![refusal]))
 }
 
 /// What the settings say, and where they are silent as `model` has it. Without a model they must say all of it.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::cloud::Tags;
 use crate::document::{Diagnostics, Review};
 use crate::id::Digest;
-use crate::recipe::{self, Bound, HttpCheck, Library, LoadError, Purpose, Script};
+use crate::recipe::{self, Bound, HttpCheck, Library, LoadError, Migrations, Purpose, Script};
 use crate::settings::{Pipeline, Seed, Settings, Watch};
 
 pub use crate::settings::Source;
@@ -34,12 +34,23 @@ pub struct Plan {
     pub verify: Script,
     /// The recipe `generalise`.
     pub generalise: Script,
+    /// What changes the data right before a swap, where recipes have such steps.
+    pub migration: Option<Migration>,
     /// The recipes' checks through the load balancer: they hold for images of these recipes.
     pub recipe_probes: Vec<HttpCheck>,
     /// The pipeline's own probes: they hold whatever the image is.
     pub own_probes: Vec<HttpCheck>,
     /// The rules of the watch.
     pub watch: Watch,
+}
+
+/// The steps `on: migrate` of all recipes.
+#[derive(Clone, Debug)]
+pub struct Migration {
+    /// As one script.
+    pub script: Script,
+    /// Whether the code that ran before cannot live with what they change.
+    pub breaks: bool,
 }
 
 /// Why there is no plan.
@@ -56,16 +67,6 @@ pub enum PlanError {
     /// Settings or recipes are wrong; all mistakes at once.
     #[error("{0}")]
     Invalid(Diagnostics),
-    /// A recipe has a step that this version does not do.
-    #[error(
-        "{place}: the step `{name}` is `on: migrate`, which promotions of this version do not do yet"
-    )]
-    Migrate {
-        /// The step.
-        name: String,
-        /// Where it stands.
-        place: String,
-    },
     /// A recipe's file cannot be read.
     #[error("a recipe cannot be read")]
     Unreadable(#[source] Box<LoadError>),
@@ -101,7 +102,13 @@ impl Plan {
         let compile = |recipes: &[Bound], purpose| {
             recipe::compile(recipes, purpose).map_err(PlanError::Invalid)
         };
-        refuse_migrations(&compile(&bound, Purpose::Migrate)?)?;
+        let migration = match bound.iter().filter_map(Bound::migrations).max() {
+            Some(said) => Some(Migration {
+                script: compile(&bound, Purpose::Migrate)?,
+                breaks: said == Migrations::Breaking,
+            }),
+            None => None,
+        };
         Ok(Self {
             pipeline: pipeline.name.clone(),
             environment: pipeline.environment.clone(),
@@ -116,7 +123,8 @@ impl Plan {
                 .collect(),
             apply: compile(&bound, Purpose::Apply)?,
             verify: compile(&bound, Purpose::Verify)?,
-            generalise: compile(&[generalise], Purpose::Migrate)?,
+            migration,
+            generalise: compile(&[generalise], Purpose::Alone)?,
             recipe_probes,
             own_probes: own_probes.collect(),
             watch: pipeline.watch,
@@ -145,7 +153,10 @@ impl Plan {
 
     /// The digest of the recipes with their values: the same recipes give the same digest.
     pub fn recipes_digest(&self) -> Digest {
-        Digest::of_parts([self.apply.digest.as_str(), self.verify.digest.as_str()])
+        let migration = self.migration.as_ref();
+        let scripts = [Some(&self.apply), Some(&self.verify)].into_iter();
+        let scripts = scripts.chain([migration.map(|migration| &migration.script)]);
+        Digest::of_parts(scripts.flatten().map(|script| script.digest.as_str()))
     }
 
     /// The digests by section, shortened: what a resumed run compares.
@@ -203,21 +214,6 @@ fn bind(
         }
     }
     review.finish(bound).map_err(PlanError::Invalid)
-}
-
-/// A step that nobody would do is refused, not passed over.
-fn refuse_migrations(script: &Script) -> Result<(), PlanError> {
-    match script
-        .steps
-        .iter()
-        .find(|step| !step.id.ends_with("/platform"))
-    {
-        None => Ok(()),
-        Some(step) => Err(PlanError::Migrate {
-            name: step.name.clone(),
-            place: step.place.to_string(),
-        }),
-    }
 }
 
 fn load_error(error: LoadError) -> PlanError {

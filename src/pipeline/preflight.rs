@@ -5,19 +5,19 @@
 
 mod image;
 mod outage;
+mod rules;
 mod way_back;
-
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Context, PipelineError, Wish, observe, probes, quarantine};
+use super::{Context, PipelineError, Wish, migrate, observe, probes, quarantine};
 use crate::cloud::{CloudError, ConfigurationSet, Environment, ErrorKind, ManagedAction};
 use crate::id::{EnvironmentId, ImageId};
 use crate::pace;
 use crate::record::{BaseImage, Lease};
-use crate::run::{self, LeaseError, Ledger, Outcome, Run};
+use crate::run::{self, Ledger, Outcome, Run};
 
+pub(super) use rules::{refusals, standing_refusals};
 pub(super) use way_back::{known, stock_image, unfit};
 
 /// One reason against, and the way out.
@@ -91,9 +91,6 @@ pub(super) struct Facts {
     pub(super) accept_downtime: bool,
 }
 
-/// How long a swap with its watch may take at most: a managed update must not be due before that.
-const SWAP_TAKES: Duration = Duration::from_mins(90);
-
 pub(super) const ROLLING: &str = "aws:autoscaling:updatepolicy:rollingupdate";
 const ENVIRONMENT: &str = "aws:elasticbeanstalk:environment";
 const HEALTH_REPORTING: &str = "aws:elasticbeanstalk:healthreporting:system";
@@ -108,6 +105,10 @@ pub(super) async fn early(
     let mut list = refusals(&facts);
     list.extend(way_back::refusal(context, &facts).await?);
     list.extend(quarantine::same_recipes(context).await?);
+    list.extend(migrate::consent(
+        context.plan.migration.as_ref(),
+        accept_downtime,
+    ));
     refuse(list)
 }
 
@@ -263,89 +264,6 @@ impl Facts {
     fn option(&self, namespace: &str, option: &str) -> Option<&str> {
         self.deployed()?.get(namespace, option)
     }
-}
-
-/// What speaks against a promotion: what stands against any change, and an environment that is sick before.
-pub(super) fn refusals(facts: &Facts) -> Vec<Refusal> {
-    let mut list = standing_refusals(facts);
-    let health = facts
-        .environment
-        .health_status
-        .as_deref()
-        .unwrap_or(&facts.environment.health);
-    if !matches!(health, "Ok" | "Info" | "Green") {
-        list.push(Refusal::new(
-            format!(
-                "{} is not well before anything was done: health is {health}",
-                facts.environment.name
-            ),
-            "make it well first: what is sick before cannot show whether the new image is to blame",
-        ));
-    }
-    list
-}
-
-/// What speaks against any change of the environment, a rollback included.
-pub(super) fn standing_refusals(facts: &Facts) -> Vec<Refusal> {
-    let mut list = Vec::new();
-    let name = &facts.environment.name;
-    let mut against = |reason: String, way_out: &str| list.push(Refusal::new(reason, way_out));
-    if let Some(lease) = &facts.lease {
-        against(
-            format!("{}", LeaseError::Held(Box::new(lease.clone()))),
-            "wait until that run has ended; a lease that nobody renews ends by itself",
-        );
-    }
-    if !facts.environment.is_ready() {
-        against(
-            format!("{name} is {}, not Ready", facts.environment.status),
-            "wait until Beanstalk is done with it",
-        );
-    }
-    if facts.environment.tier == "Worker" {
-        against(
-            format!("{name} is a worker environment: it has no load balancer to judge it by"),
-            "workers are not supported",
-        );
-    }
-    if facts.deployed().is_none() {
-        against(
-            format!("{name} has no deployed settings"),
-            "look at it in the console",
-        );
-    }
-    if let Some(draft) = facts.sets.iter().find(|set| set.is_pending()) {
-        let way_out = format!(
-            "wait until that draft is applied, or delete it: aws elasticbeanstalk delete-environment-configuration \
-             --application-name '{}' --environment-name '{name}'",
-            facts.environment.application
-        );
-        against(
-            format!(
-                "{name} has {} settings beside the deployed ones",
-                draft.status
-            ),
-            &way_out,
-        );
-    }
-    list.extend(outage::impossible(facts));
-    if !facts.accept_downtime {
-        list.extend(outage::outage(facts));
-    }
-    let end = facts.now + SWAP_TAKES;
-    for action in &facts.actions {
-        let due = action.window.is_none_or(|window| window < end);
-        if action.status != "Scheduled" || due {
-            list.push(Refusal::new(
-                format!(
-                    "a managed update of {name} is {}: {}",
-                    action.status, action.description
-                ),
-                "wait until it is over, or move its window",
-            ));
-        }
-    }
-    list
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub(super) async fn boots(
         .step(
             "prove/launch",
             format!("boot a machine from {golden}"),
-            async || launch::machine(context, &id, ground, Role::Proof, golden).await,
+            async || launch::machine(context, &id, &ground.place, Role::Proof, golden).await,
         )
         .await?;
     run.step(

@@ -37,7 +37,8 @@ pub async fn left_by(cloud: &Cloud, run: &RunId) -> Result<Vec<(String, String)>
     Ok(list)
 }
 
-/// Ends the recipes that run on the seed, if they do: an interrupted run must not go on working by itself.
+/// Ends the recipes that run on the seed, if they do: an interrupted run must not go on working by itself. A migration
+/// comes to its end: half a change of the data is the worst of all states.
 pub async fn stop_work(context: &Context<'_>, run: &Run) -> Result<(), PipelineError> {
     let applying = run
         .record()

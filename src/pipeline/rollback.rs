@@ -177,7 +177,7 @@ pub(super) async fn to_earlier(
     run: &mut Run,
     context: &Context<'_>,
     reason: &str,
-    accept_downtime: bool,
+    accepted: Accepted,
 ) -> Result<Promoted, PipelineError> {
     let id = run.id().clone();
     let ready = run
@@ -185,8 +185,11 @@ pub(super) async fn to_earlier(
             "preflight/environment",
             "look for what speaks against it",
             async || {
-                let facts = preflight::facts(context, accept_downtime, Some(&id)).await?;
+                let facts = preflight::facts(context, accepted.downtime, Some(&id)).await?;
                 let mut list = preflight::standing_refusals(&facts);
+                if !accepted.database_restored {
+                    list.extend(migrated_for_good(context, &facts).await?);
+                }
                 match choose(context, &facts).await? {
                     Ok(target) => {
                         preflight::refuse(list)?;
@@ -234,6 +237,38 @@ pub(super) async fn to_earlier(
         current: ready.target.clone(),
         previous: ready.previous.clone(),
     })
+}
+
+/// What somebody who asks for a rollback has said beside it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// An outage while instances are replaced is accepted.
+    pub downtime: bool,
+    /// The database is again as it was before the image that runs now.
+    pub database_restored: bool,
+}
+
+/// Refuses to put old code on data that was migrated in a way which it cannot live with.
+async fn migrated_for_good(
+    context: &Context<'_>,
+    facts: &preflight::Facts,
+) -> Result<Option<Refusal>, PipelineError> {
+    let Some(present) = facts.deployed().and_then(ConfigurationSet::image) else {
+        return Ok(None);
+    };
+    let image = preflight::known(context.cloud, &present).await?;
+    let breaking = image.is_some_and(|image| {
+        image.tags.get(tags::MIGRATIONS).map(String::as_str) == Some("breaking")
+    });
+    Ok(breaking.then(|| {
+        Refusal::new(
+            format!("the data was migrated for {present} in a way that the code before it cannot live with"),
+            format!(
+                "restore the database from before that promotion, then goldseed rollback {} --database-restored",
+                context.plan.pipeline
+            ),
+        )
+    }))
 }
 
 /// Chooses the nearest earlier base image that can still be launched and is not in quarantine.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::preflight::Ready;
-use super::{Context, PipelineError, Promoted, rollback, watch};
+use super::{Context, PipelineError, Promoted, migrate, quarantine, rollback, watch};
 use crate::cloud::{CloudError, ConfigurationSet, ErrorKind, Guard};
 use crate::id::{EnvironmentId, ImageId, StepId};
 use crate::record::{BaseImage, LedgerKind};
@@ -43,8 +43,17 @@ pub(super) async fn and_watch(
     ready: &Ready,
     mut held: Held,
 ) -> Result<Promoted, PipelineError> {
+    migrate::before_swap(run, context, ready, &mut held).await?;
     let way = Way::forward(ready);
     if let watch::Verdict::Unwell(reason) = along(run, context, ready, &way, &mut held).await? {
+        let migration = context.plan.migration.as_ref();
+        if migration.is_some_and(|migration| migration.breaks) {
+            if let Some(image) = ready.target.image() {
+                quarantine::put(run, context, image, &reason).await?;
+            }
+            give_back(context, held).await;
+            return Err(migrate::no_way_back(ready, &reason));
+        }
         return Err(rollback::take_back(run, context, ready, held, reason).await);
     }
     let entry = NewEntry {

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::include::{self, Included};
 use super::interpolate::Scope;
-use super::model::Recipe;
+use super::model::{Migrations, Recipe, Role};
 use super::parameters::{Argument, Kind, Parameter};
 use super::secrets::SecretReference;
 use crate::document::{self, Diagnostics, Node, Review, Source, Value};
@@ -184,6 +184,18 @@ impl Bound {
                 _ => None,
             })
             .collect()
+    }
+
+    /// What its migrate steps, and those of recipes that it includes, mean for the code that ran before; none where it
+    /// has no such steps.
+    pub fn migrations(&self) -> Option<Migrations> {
+        let all = self.with_included("").into_iter();
+        let said = all
+            .map(|(_, bound)| &bound.recipe.0)
+            .filter(|content| content.steps.iter().any(|step| step.role == Role::Migrate))
+            // Without the word for it nobody knows.
+            .map(|content| content.migrations.unwrap_or(Migrations::Breaking));
+        said.max()
     }
 
     pub(crate) fn scope(&self) -> Scope {

@@ -159,6 +159,7 @@ impl Compiler {
         match self.purpose {
             Purpose::Apply => content.steps.iter().any(|step| step.role != Role::Migrate),
             Purpose::Migrate => content.steps.iter().any(|step| step.role == Role::Migrate),
+            Purpose::Alone => !content.steps.is_empty(),
             Purpose::Verify => content.checks.iter().any(|check| !check.at_balancer),
         }
     }
@@ -176,6 +177,7 @@ impl Compiler {
             }
             Purpose::Apply => self.steps_of(bound, prefix, &|role| role != Role::Migrate),
             Purpose::Migrate => self.steps_of(bound, prefix, &|role| role == Role::Migrate),
+            Purpose::Alone => self.steps_of(bound, prefix, &|_| true),
         }
         for (prefix, bound) in bound.with_included(prefix) {
             self.handlers(bound, &prefix);

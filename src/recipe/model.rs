@@ -18,6 +18,8 @@ pub(crate) struct Content {
     pub(crate) name: String,
     pub(crate) summary: String,
     pub(crate) platforms: Vec<String>,
+    /// What its migrate steps mean for the code that ran before.
+    pub(crate) migrations: Option<Migrations>,
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) steps: Vec<Step>,
     pub(crate) handlers: Vec<Handler>,
@@ -37,6 +39,15 @@ pub(crate) enum Role {
     Boot,
     /// Done by a promotion, right before the swap.
     Migrate,
+}
+
+/// What migrate steps mean for the code that ran before: `migrations:`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Migrations {
+    /// It can live with what they change: while instances are replaced, and after a rollback.
+    Compatible,
+    /// It cannot.
+    Breaking,
 }
 
 /// One step or check.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::interpolate::is_name;
 use super::library::Files;
-use super::model::{Content, Handler, Recipe};
+use super::model::{Content, Handler, Migrations, Recipe, Role};
 use super::parameters::Parameter;
 use crate::document::{self, Document, Fields, Key, Node, Review};
 
@@ -18,11 +18,12 @@ pub(crate) fn read(
     load: &step::Load<'_>,
     review: &Review,
 ) -> Option<Recipe> {
-    const KEYS: [&str; 8] = [
+    const KEYS: [&str; 9] = [
         "recipe",
         "name",
         "summary",
         "platforms",
+        "migrations",
         "params",
         "steps",
         "handlers",
@@ -72,6 +73,18 @@ pub(crate) fn read(
     let platforms = fields
         .optional("platforms", read_platforms)
         .unwrap_or_default();
+    let migrations = fields.optional("migrations", read_migrations);
+    if migrations.is_none()
+        && fields.get("migrations").is_none()
+        && let Some(step) = steps.iter().find(|step| step.role == Role::Migrate)
+    {
+        review
+            .error(
+                step.kind.span.clone(),
+                "this recipe does not say what its migrations mean for the code that ran before",
+            )
+            .help("old code runs beside the new one during a swap and after a rollback; say `migrations: compatible` at the top if it can live with this step, else `migrations: breaking`");
+    }
     let summary = fields
         .optional("summary", document::text)
         .unwrap_or_default()
@@ -80,6 +93,7 @@ pub(crate) fn read(
         name: expected_name.to_owned(),
         summary,
         platforms,
+        migrations,
         parameters,
         steps,
         handlers,
@@ -87,6 +101,22 @@ pub(crate) fn read(
         source: document.source.clone(),
         files,
     })))
+}
+
+fn read_migrations(node: &Node, review: &Review) -> Option<Migrations> {
+    match document::text(node, review)? {
+        "compatible" => Some(Migrations::Compatible),
+        "breaking" => Some(Migrations::Breaking),
+        other => {
+            review
+                .error(
+                    node.span.clone(),
+                    format!("`{other}` says nothing about migrations"),
+                )
+                .help("migrations are `compatible` (old code can live with them) or `breaking`");
+            None
+        }
+    }
 }
 
 fn read_platforms(node: &Node, review: &Review) -> Option<Vec<String>> {

@@ -30,6 +30,8 @@ pub enum Purpose {
     Verify,
     /// Steps of the role migrate, right before a swap.
     Migrate,
+    /// All steps of a recipe that is done apart from the others, and nothing around them.
+    Alone,
 }
 
 /// A POSIX shell script, and what its steps are.

@@ -149,6 +149,26 @@ impl Held {
         Ok(())
     }
 
+    /// Renews the lease for as long as some work takes that changes what it is about.
+    pub async fn during<T, E: From<LeaseError>>(
+        &mut self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let mut work = std::pin::pin!(work);
+        let pace = self.cloud.pace();
+        let pause = term(&self.cloud) / 4;
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = pace.sleep_unscaled(pause) => match self.renew().await {
+                    // The term outlives several renewals that do not get through.
+                    Err(LeaseError::Cloud(error)) if error.is_transient() => {}
+                    renewed => renewed?,
+                },
+            }
+        }
+    }
+
     /// Gives the lease back.
     pub async fn release(mut self) -> Result<(), LeaseError> {
         self.must_be_ours().await?;

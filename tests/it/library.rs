@@ -104,7 +104,7 @@ fn generalise_is_a_script_of_its_own() {
         .bind(recipe.source(), 0..0, None)
         .map_err(|wrong| wrong.to_string())
         .unwrap()];
-    let script = compile(&recipes, Purpose::Migrate)
+    let script = compile(&recipes, Purpose::Alone)
         .map_err(|wrong| wrong.to_string())
         .unwrap();
     assert_is_shell(&script.text);

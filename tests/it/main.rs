@@ -13,6 +13,7 @@ mod generalise;
 mod interrupt;
 mod layers;
 mod library;
+mod migrations;
 mod pipeline;
 mod promotion;
 mod recipe_verbs;

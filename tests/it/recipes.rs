@@ -195,7 +195,7 @@ fn a_script_depends_on_its_input_alone_and_knows_its_steps() {
             install.kind.as_str(),
             install.place.line
         ),
-        ("install the site", "run", 33)
+        ("install the site", "run", 34)
     );
     let migrate = compile(&recipes[..1], Purpose::Migrate).unwrap();
     assert_eq!(

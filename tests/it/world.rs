@@ -578,7 +578,12 @@ impl World {
 
     /// Lets the recipes fail on the seed at their first step, once, after it has printed these lines.
     pub(crate) fn fail_recipes_once(&self, lines: &[&str]) {
-        let script = self.plan().apply;
+        self.fail_once(&self.plan().apply, "apply", lines);
+    }
+
+    /// The first step of a script fails at its first run, in the unit whose name ends so.
+    pub(crate) fn fail_once(&self, script: &goldseed::recipe::Script, unit: &str, lines: &[&str]) {
+        let end = format!("-{unit}-a1");
         let marker = &script.digest.as_str()[..8];
         let step = &script.steps[0].id;
         let log = format!(
@@ -592,19 +597,18 @@ impl World {
                 log.len()
             )
         };
-        let is_first = |script: &str| script.lines().nth(1).is_some_and(is_first_apply);
-        self.sandbox.script_result(is_first, 0, &answer("no"));
+        let is_first = move |script: &str| {
+            let second = script.lines().nth(1);
+            second.is_some_and(|line| line.starts_with("# goldseed start ") && line.ends_with(&end))
+        };
+        self.sandbox
+            .script_result(is_first.clone(), 0, &answer("no"));
         let started = Mutex::new(false);
         let once = move |script: &str| {
             is_first(script) && !std::mem::replace(&mut *started.lock().unwrap(), true)
         };
         self.sandbox.script_result(once, 0, &answer("yes"));
     }
-}
-
-/// Tells whether a command's second line starts the recipes' unit for the first time.
-fn is_first_apply(line: &str) -> bool {
-    line.starts_with("# goldseed start ") && line.ends_with("-apply-a1")
 }
 
 /// A hook that gives every request that `fits` this fate when it comes for the first time; what is sent again is served.

@@ -133,6 +133,10 @@ fn state_of_environment(context: &Context<'_>, run: &Run) -> String {
     let environment = &context.plan.environment;
     if has_swapped(run) {
         format!("{environment} may be changing now, and nobody is watching it")
+    } else if run.record().step(&StepId::new("migrate/data")).is_some() {
+        format!(
+            "{environment} was not touched, but its data may have been changed for the new image"
+        )
     } else {
         format!("{environment} was not touched")
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::pipeline;
+use crate::pipeline::{self, Accepted};
 use crate::record::Verb;
 
 /// What a run is to do.
@@ -18,7 +18,7 @@ pub(in crate::cli) enum Work {
     },
     Rollback {
         reason: String,
-        accept_downtime: bool,
+        accepted: Accepted,
     },
 }
 
@@ -32,34 +32,41 @@ impl Work {
         }
     }
 
-    pub(super) fn stages(&self) -> Vec<String> {
+    /// The stages that it goes through; that of migrations only where a plan has any.
+    pub(super) fn stages(&self, migrates: bool) -> Vec<String> {
         let list: &[&str] = match self {
             Self::Build => &pipeline::BUILD_STAGES,
             Self::Promote { .. } | Self::Rollback { .. } => &pipeline::PROMOTE_STAGES,
             Self::Rebuild { .. } => &pipeline::REBUILD_STAGES,
         };
-        list.iter().map(ToString::to_string).collect()
+        let migrates = migrates && !matches!(self, Self::Rollback { .. });
+        list.iter()
+            .filter(|stage| migrates || **stage != pipeline::MIGRATE_STAGE)
+            .map(ToString::to_string)
+            .collect()
     }
 
     /// What the record keeps, so that another machine can go on.
     pub(super) fn asked(&self) -> BTreeMap<String, String> {
+        let downtime = |downtime: bool| Accepted {
+            downtime,
+            ..Accepted::default()
+        };
         let (image, reason, accepted) = match self {
-            Self::Build => (None, None, false),
+            Self::Build => (None, None, Accepted::default()),
             Self::Promote {
                 image,
                 accept_downtime,
-            } => (image.clone(), None, *accept_downtime),
-            Self::Rebuild { accept_downtime } => (None, None, *accept_downtime),
-            Self::Rollback {
-                reason,
-                accept_downtime,
-            } => (None, Some(reason.clone()), *accept_downtime),
+            } => (image.clone(), None, downtime(*accept_downtime)),
+            Self::Rebuild { accept_downtime } => (None, None, downtime(*accept_downtime)),
+            Self::Rollback { reason, accepted } => (None, Some(reason.clone()), *accepted),
         };
-        let accepted = accepted.then(|| "yes".to_owned());
+        let yes = |said: bool| said.then(|| "yes".to_owned());
         [
             ("image", image),
             ("reason", reason),
-            ("accept-downtime", accepted),
+            ("accept-downtime", yes(accepted.downtime)),
+            ("database-restored", yes(accepted.database_restored)),
         ]
         .into_iter()
         .filter_map(|(key, value)| Some((key.to_owned(), value?)))
@@ -78,7 +85,10 @@ impl Work {
             Verb::Rebuild => Self::Rebuild { accept_downtime },
             Verb::Rollback => Self::Rollback {
                 reason: asked.get("reason").cloned().unwrap_or_default(),
-                accept_downtime,
+                accepted: Accepted {
+                    downtime: accept_downtime,
+                    database_restored: asked.contains_key("database-restored"),
+                },
             },
         }
     }
@@ -105,7 +115,10 @@ mod tests {
             },
             Work::Rollback {
                 reason: "slow".into(),
-                accept_downtime: false,
+                accepted: Accepted {
+                    downtime: false,
+                    database_restored: true,
+                },
             },
         ] {
             assert_eq!(Work::recorded(work.verb(), &work.asked()), work);

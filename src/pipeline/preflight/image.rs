@@ -2,7 +2,7 @@
 
 use super::{Facts, LAUNCH, Refusal};
 use crate::cloud::{ErrorKind, Image, ImageState, Tags, tags};
-use crate::pipeline::{Context, PipelineError, Wish, quarantine};
+use crate::pipeline::{Context, PipelineError, Wish, migrate, quarantine};
 
 /// Chooses the image: the one that was named, else the newest proved one of the pipeline.
 pub(super) async fn choose(
@@ -71,6 +71,12 @@ pub(super) async fn against(
     {
         list.push(refusal);
     }
+    list.extend(migrate::refusals(
+        plan.migration.as_ref(),
+        plan.recipes_digest().as_str(),
+        golden,
+        wish.accept_downtime,
+    ));
     if let Some(instance_type) = facts.instance_type() {
         let fits = cloud.architectures(instance_type).await?;
         if !fits.contains(&golden.architecture) {

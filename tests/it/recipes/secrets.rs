@@ -200,7 +200,7 @@ fn one_machine(shell: &[&str], awk: &str) {
 #[test]
 fn a_secret_that_cannot_be_had_fails_the_step_with_the_reason() {
     let root = tempfile::tempdir().unwrap();
-    let steps = "steps:\n  - run: {command: 'echo $P', always: true, secrets: {P: secret}}\n    on: migrate\n";
+    let steps = "migrations: compatible\nsteps:\n  - run: {command: 'echo $P', always: true, secrets: {P: secret}}\n    on: migrate\n";
     let script = compile(&[written(root.path(), steps)], Purpose::Migrate).unwrap();
     let (address, _) = stores();
     let wrong = format!("{address}/nothing-here");

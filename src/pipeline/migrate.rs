@@ -1,0 +1,180 @@
+//! Migrate: what a new version changes in the data, right before the swap, on a throw-away machine of the new image.
+//!
+//! The code that serves now goes on serving meanwhile and is there again after a rollback, so a recipe says whether
+//! that code can live with the change. Where it cannot, the site is expected to be down (`--accept-downtime`), and
+//! nothing is taken back by itself: an old image on new data is no way back.
+
+use super::names::Role;
+use super::plan::Migration;
+use super::preflight::{Ready, Refusal};
+use super::{Context, PipelineError, apply, launch, names, observe};
+use crate::cloud::{Image, tags};
+use crate::id::ImageId;
+use crate::record::BaseImage;
+use crate::run::{Held, Run};
+
+/// Runs the steps `on: migrate`, where recipes have such; under the lease, which is renewed meanwhile.
+pub(super) async fn before_swap(
+    run: &mut Run,
+    context: &Context<'_>,
+    ready: &Ready,
+    held: &mut Held,
+) -> Result<(), PipelineError> {
+    let (Some(migration), BaseImage::Custom(image)) = (&context.plan.migration, &ready.target)
+    else {
+        return Ok(());
+    };
+    let work = Box::pin(steps(run, context, migration, image));
+    held.during(work).await
+}
+
+async fn steps(
+    run: &mut Run,
+    context: &Context<'_>,
+    migration: &Migration,
+    image: &ImageId,
+) -> Result<(), PipelineError> {
+    let id = run.id().clone();
+    let place = run
+        .step("migrate/place", "where a machine can go", async || {
+            observe::place_now(context).await
+        })
+        .await?;
+    let machine = run
+        .step(
+            "migrate/launch",
+            format!("launch a machine from {image}"),
+            async || launch::machine(context, &id, &place, Role::Migration, image).await,
+        )
+        .await?;
+    run.step(
+        "migrate/agent",
+        format!("wait for the agent of {machine}"),
+        async || launch::until_it_answers(context.cloud, &machine).await,
+    )
+    .await?;
+    run.step(
+        "migrate/data",
+        "change the data for the new image",
+        async || {
+            launch::must_be_quiet(context, &id, "migrate", &machine).await?;
+            let unit = names::unit(&id, "migrate");
+            let script = &migration.script;
+            let done = apply::script(context.cloud, &machine, &unit, script, "the migration").await;
+            done.map(drop)
+        },
+    )
+    .await?;
+    run.step(
+        "migrate/terminate",
+        format!("terminate {machine}"),
+        async || {
+            context.cloud.ensure_terminated(&machine).await?;
+            Ok(())
+        },
+    )
+    .await
+    .map_err(PipelineError::from)
+}
+
+/// Migrations that break what serves now want a word of consent; asked before a build too.
+pub(super) fn consent(migration: Option<&Migration>, accept_downtime: bool) -> Option<Refusal> {
+    let unheard = migration.is_some_and(|migration| migration.breaks) && !accept_downtime;
+    unheard.then(|| {
+        Refusal::new(
+            "these recipes change the data in a way that the code which serves now cannot live with (`migrations: breaking`)",
+            "take a snapshot of the database, then use --accept-downtime: the site fails from the migration until the instances are replaced",
+        )
+    })
+}
+
+/// What speaks against promoting this image with these recipes' migrations. Pure.
+pub(super) fn refusals(
+    migration: Option<&Migration>,
+    recipes: &str,
+    golden: &Image,
+    accept_downtime: bool,
+) -> Vec<Refusal> {
+    let mut list = Vec::from_iter(consent(migration, accept_downtime));
+    let id = &golden.id;
+    let tagged = golden.tags.get(tags::MIGRATIONS);
+    let of_these = golden
+        .tags
+        .get(tags::RECIPES)
+        .is_some_and(|of| of == recipes);
+    if (tagged.is_some() || migration.is_some()) && !of_these {
+        list.push(Refusal::new(
+            format!("{id} was built from other recipes than these, and one or the other has steps `on: migrate`"),
+            "promote it from the checkout that it was built from, or build from this one",
+        ));
+    }
+    list
+}
+
+/// What a promotion that is not well ends with when its data cannot be gone back from.
+pub(super) fn no_way_back(ready: &Ready, reason: &str) -> PipelineError {
+    PipelineError::RollbackFailed {
+        image: ready.target.clone(),
+        previous: ready.previous.clone(),
+        reason: format!(
+            "{reason}; nothing was taken back, for the code of {} cannot live with the migrated data: restore the \
+             database first, then `goldseed rollback --database-restored`",
+            ready.previous
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cloud::{ImageState, Tags};
+    use crate::id::Digest;
+    use crate::recipe::Script;
+
+    fn golden(pairs: &[(&str, &str)]) -> Image {
+        let tags: Tags = pairs
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        Image {
+            id: ImageId::new("ami-1"),
+            name: "goldseed-shop".into(),
+            state: ImageState::Available,
+            architecture: "x86_64".into(),
+            root_device: "/dev/xvda".into(),
+            root_size: Some(8),
+            snapshots: Vec::new(),
+            created: String::new(),
+            tags,
+        }
+    }
+
+    fn migration(breaks: bool) -> Migration {
+        let script = Script {
+            text: String::new(),
+            digest: Digest::of("x"),
+            steps: Vec::new(),
+        };
+        Migration { script, breaks }
+    }
+
+    #[test]
+    fn migrations_go_with_the_recipes_of_the_image_alone() {
+        let same = golden(&[(tags::RECIPES, "abc"), (tags::MIGRATIONS, "compatible")]);
+        let plain = golden(&[(tags::RECIPES, "def")]);
+        let reasons = |migration: Option<&Migration>, image: &Image, down| {
+            refusals(migration, "abc", image, down).len()
+        };
+        assert_eq!(reasons(Some(&migration(false)), &same, false), 0);
+        assert_eq!(reasons(Some(&migration(false)), &plain, false), 1);
+        assert_eq!(reasons(None, &plain, false), 0, "no migrations at all");
+        let other = golden(&[(tags::RECIPES, "def"), (tags::MIGRATIONS, "breaking")]);
+        assert_eq!(
+            reasons(None, &other, true),
+            1,
+            "its migrations would be left out"
+        );
+        assert_eq!(reasons(Some(&migration(true)), &same, false), 1);
+        assert_eq!(reasons(Some(&migration(true)), &same, true), 0);
+    }
+}
