@@ -4,12 +4,12 @@ use super::world::World;
 use goldseed::sandbox::Behaviour;
 
 /// A recipe whose new version changes the data.
-fn recipe(word: &str) -> String {
+fn recipe(said: &str) -> String {
     format!(
         "\
 recipe: 1
 name: greeting
-{word}params:
+{said}params:
   text: {{type: string}}
 steps:
   - file: {{path: /etc/motd, content: \"${{{{ text }}}}\\n\"}}
@@ -19,9 +19,9 @@ steps:
     )
 }
 
-fn migrating(word: &str) -> World {
+fn migrating(said: &str) -> World {
     let world = World::new();
-    world.write("recipes/greeting.yaml", &recipe(word));
+    world.write("recipes/greeting.yaml", &recipe(said));
     world
 }
 
