@@ -18,6 +18,8 @@ pub(super) enum Verb {
     Show(show::Show),
     /// Read recipes and report every mistake
     Check(check::Check),
+    /// Print the JSON Schema of recipes, for editors
+    Schema,
     /// Apply a recipe twice on a fresh machine of the local AWS, with its checks
     Test(test::Test),
 }
@@ -28,6 +30,7 @@ pub(super) async fn run(invocation: &Invocation, verb: Verb) -> Result<ExitCode,
         Verb::List => list::run(&library),
         Verb::Show(show) => show::run(&library, &show),
         Verb::Check(check) => check::run(&library, &check),
+        Verb::Schema => answer(&crate::recipe::schema()),
         Verb::Test(test) => test::run(invocation, &library, &test).await,
     }
 }

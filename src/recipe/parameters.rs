@@ -77,7 +77,7 @@ pub enum Argument {
 }
 
 /// The words that `type:` takes.
-const TYPES: [&str; 13] = [
+pub(super) const TYPES: [&str; 13] = [
     "string", "int", "size", "duration", "bool", "enum", "path", "hostname", "cidr", "port",
     "mode", "list", "secret",
 ];

@@ -1,6 +1,6 @@
 //! The sandbox's replies, judged by botocore's models, and the sandbox under the AWS CLI.
 //!
-//! Both need a Python environment with `boto3` and `awscli`, which `scripts/test` makes.
+//! Also the recipes, judged by their JSON Schema. All need a Python environment, which `scripts/test` makes.
 
 #![cfg(test)]
 
@@ -61,6 +61,51 @@ async fn every_reply_is_as_the_models_have_it() {
         &["tests/conformance/check.py", replies],
     )
     .await;
+}
+
+/// The YAML files below a folder that are recipes, those of their own files left out.
+fn recipes(folder: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs_err::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap() {
+        let path = format!("{folder}/{}", entry.unwrap().file_name().display());
+        if Path::new(&path)
+            .extension()
+            .is_some_and(|extension| extension == "yaml")
+        {
+            found.push(path);
+        } else if Path::new(&path).is_dir() && !path.ends_with("/files") {
+            found.extend(recipes(&path));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[tokio::test]
+async fn editors_are_told_of_bad_recipes_and_not_of_good_ones() {
+    let committed = fs_err::read_to_string("docs/recipe.schema.json").unwrap();
+    assert_eq!(
+        committed,
+        goldseed::recipe::schema(),
+        "goldseed recipe schema >docs/recipe.schema.json"
+    );
+    let mut words = vec![
+        "tests/conformance/schema.py".to_owned(),
+        "docs/recipe.schema.json".to_owned(),
+    ];
+    words.extend(recipes("recipes"));
+    words.extend(recipes("tests/recipes/valid"));
+    words.push("--".to_owned());
+    words.extend(recipes("tests/recipes/invalid"));
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let output = run("python3", "http://127.0.0.1:9", &words).await;
+    let said = String::from_utf8(output.stdout).unwrap();
+    let caught = said
+        .split(", ")
+        .nth(1)
+        .and_then(|text| text.split(' ').next());
+    let caught: usize = caught.unwrap().parse().unwrap();
+    assert!(caught >= 15, "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
