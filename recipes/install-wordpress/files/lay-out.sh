@@ -33,6 +33,10 @@ if [ -n "$left" ]; then
     echo "a symbolic link is left: $left" >&2
     exit 1
 fi
+# The recipe's own files come next, and should find what they left.
+for own in wp-config.php goldseed-health.php; do
+    if [ -f "$code/$own" ]; then cp -p "$code/$own" "$code.new/$own"; fi
+done
 if [ -d "$code" ]; then mv "$code" "$code.old"; fi
 mv "$code.new" "$code"
 rm -rf "$code.old"
