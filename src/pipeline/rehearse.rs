@@ -17,6 +17,8 @@ pub struct Stage {
     pub subnet: SubnetId,
     /// The instance type.
     pub instance_type: String,
+    /// The instance profile: secrets are fetched with its role.
+    pub instance_profile: String,
 }
 
 /// Launches a machine, applies the script and checks, and does both again. Returns how many steps changed something
@@ -37,7 +39,7 @@ pub async fn rehearse(
         instance_type: stage.instance_type.clone(),
         subnet: stage.subnet.clone(),
         security_groups: Vec::new(),
-        instance_profile: None,
+        instance_profile: Some(stage.instance_profile.clone()),
         user_data: String::new(),
         root_volume: None,
         tags: Tags::from([

@@ -89,6 +89,7 @@ async fn rehearse(
         image: ImageId::new(image),
         subnet: SubnetId::new(subnet),
         instance_type: "t3.small".to_owned(),
+        instance_profile: "goldseed-recipe-test".to_owned(),
     };
     let run = RunId::starting_at(pace::now(), 0);
     let changed = pipeline::rehearse(&cloud, &run, &stage, &apply, &verify).await;
