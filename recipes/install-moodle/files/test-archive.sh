@@ -1,0 +1,99 @@
+#!/bin/sh
+# For the test of install-moodle: a small application of Moodle's layout, settings and command line scripts. It is not
+# Moodle; it does what the recipe counts on, with a real database.
+set -eu
+
+into=$1
+work=$(mktemp -d)
+cd "$work"
+mkdir -p moodle/admin/cli moodle/lib moodle/login
+cat >moodle/version.php <<'PHP'
+<?php
+$version = 2024100700;
+$release = '4.5 (stand-in)';
+PHP
+cat >moodle/lib/setup.php <<'PHP'
+<?php
+$CFG->dirroot = dirname(__DIR__);
+if (!defined('CLI_SCRIPT') && is_file("$CFG->dataroot/climaintenance.html")) {
+    http_response_code(503);
+    exit("maintenance\n");
+}
+mysqli_report(MYSQLI_REPORT_ERROR | MYSQLI_REPORT_STRICT);
+$DB = new mysqli($CFG->dbhost, $CFG->dbuser, $CFG->dbpass, $CFG->dbname, (int) $CFG->dboptions['dbport']);
+foreach (["$CFG->dataroot/filedir", $CFG->localcachedir] as $folder) {
+    is_dir($folder) || mkdir($folder, $CFG->directorypermissions & 0777, true);
+}
+function get_config(string $name): ?string
+{
+    global $DB;
+    return $DB->execute_query('SELECT value FROM mdl_config WHERE name = ?', [$name])->fetch_row()[0] ?? null;
+}
+function set_config(string $name, string $value): void
+{
+    global $DB;
+    $DB->execute_query('REPLACE INTO mdl_config VALUES (?, ?)', [$name, $value]);
+}
+PHP
+cat >moodle/login/index.php <<'PHP'
+<?php
+require __DIR__ . '/../config.php';
+touch("$CFG->dataroot/filedir/shared-file");
+touch("$CFG->localcachedir/local-file");
+if (get_config('dirroot') !== $CFG->dirroot) {
+    throw new Exception('the code was elsewhere when the site was set up');
+}
+?>
+<html><title><?= htmlspecialchars(get_config('fullname')) ?></title>
+<form action="<?= $CFG->wwwroot ?>/login/index.php"><input name="logintoken"></form>
+<p>sessions by <?= $CFG->session_handler_class ?></p>
+</html>
+PHP
+cat >moodle/admin/cli/install_database.php <<'PHP'
+<?php
+define('CLI_SCRIPT', true);
+require __DIR__ . '/../../config.php';
+require __DIR__ . '/../../version.php';
+$options = [];
+foreach (array_slice($_SERVER['argv'], 1) as $argument) {
+    [$name, $value] = explode('=', substr($argument, 2), 2) + [1 => ''];
+    $options[$name] = $value;
+}
+if (!isset($options['agree-license']) || strlen($options['adminpass']) < 8) {
+    fwrite(STDERR, "the license, or the password\n");
+    exit(1);
+}
+$DB->query('CREATE TABLE mdl_config (name VARCHAR(100) PRIMARY KEY, value TEXT)');
+$DB->query('CREATE TABLE mdl_user (username VARCHAR(100), password VARCHAR(255), email VARCHAR(100))');
+$hash = password_hash($options['adminpass'], PASSWORD_DEFAULT);
+$DB->execute_query('INSERT INTO mdl_user VALUES (?, ?, ?)', [$options['adminuser'], $hash, $options['adminemail']]);
+set_config('fullname', $options['fullname']);
+set_config('dirroot', $CFG->dirroot);
+set_config('version', (string) $version);
+echo "Installation completed successfully.\n";
+exit(0);
+PHP
+cat >moodle/admin/cli/upgrade.php <<'PHP'
+<?php
+define('CLI_SCRIPT', true);
+require __DIR__ . '/../../config.php';
+require __DIR__ . '/../../version.php';
+$pending = $version > (int) get_config('version');
+if (in_array('--is-pending', $argv, true)) {
+    exit($pending ? 2 : 0);
+}
+set_config('version', (string) max($version, (int) get_config('version')));
+PHP
+cat >moodle/admin/cli/maintenance.php <<'PHP'
+<?php
+define('CLI_SCRIPT', true);
+require __DIR__ . '/../../config.php';
+match ($argv[1] ?? '') {
+    '--enable' => file_put_contents("$CFG->dataroot/climaintenance.html", 'maintenance'),
+    '--disable' => unlink("$CFG->dataroot/climaintenance.html"),
+    default => print("maintenance.php --enable | --disable\n"),
+};
+PHP
+tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX -c moodle | gzip -n >"$into.new"
+mv "$into.new" "$into"
+rm -rf "$work"
