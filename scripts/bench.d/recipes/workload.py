@@ -3,7 +3,7 @@
 
     workload.py FOLDER
 
-writes into the folder: `recipe.yaml` with `files/` (goldseed), `policy.cf` (CFEngine), and `values.json`, which the
+writes into the folder: `bench.yaml` with `files/` (goldseed), `policy.cf` (CFEngine), and `values.json`, which the
 hand-written `playbook.yml` (Ansible) and `deploy.py` (pyinfra) read.
 """
 
@@ -152,7 +152,7 @@ def write(folder):
     shutil.copytree(HERE / "files", folder / "files", dirs_exist_ok=True)
     for name in ("playbook.yml", "deploy.py"):
         shutil.copy(HERE / "peers" / name, folder)
-    (folder / "recipe.yaml").write_text(recipe())
+    (folder / "bench.yaml").write_text(recipe())
     (folder / "policy.cf").write_text(policy())
     (folder / "policy.cf").chmod(0o600)
     (folder / "values.json").write_text(json.dumps(values(), indent=1))
