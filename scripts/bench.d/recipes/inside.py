@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """What `scripts/bench recipes` does inside a machine.
 
-    inside.py clock LOG COMMAND...   runs a command with its output in a file; prints its wall time in seconds
+    inside.py clock LOG COMMAND...   runs a command with its output in a file; prints its seconds, by the clock and of
+                                     all cores
     inside.py state                  prints the machine's state, a line for each thing that the workload manages
     inside.py touched                prints when each of them was last written
 """
@@ -10,6 +11,7 @@ import grp
 import hashlib
 import os
 import pwd
+import resource
 import stat
 import subprocess
 import sys
@@ -24,7 +26,8 @@ def clock(log, command):
     if code != 0:
         with open(log, errors="replace") as output:
             sys.exit("".join(output.readlines()[-30:]) + f"{command[0]} ended with status {code}")
-    print(f"{wall:.4f}")
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"{wall:.4f} {usage.ru_utime + usage.ru_stime:.4f}")
 
 
 def paths():

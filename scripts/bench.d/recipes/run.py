@@ -31,6 +31,24 @@ NAME = "goldseed-bench"
 
 
 @dataclass
+class Runs:
+    """What was measured, in seconds."""
+
+    wall: list[float] = field(default_factory=list)
+    cores: list[float] = field(default_factory=list)
+    """Of all cores together: what a busy machine changes less."""
+
+    def add(self, line):
+        wall, cores = map(float, line.split())
+        self.wall.append(wall)
+        self.cores.append(cores)
+
+    def against(self, other):
+        """How many times longer the median is."""
+        return statistics.median(self.wall) / statistics.median(other.wall)
+
+
+@dataclass
 class Tool:
     name: str
     command: list[str]
@@ -41,8 +59,8 @@ class Tool:
     """How many runs with nothing to do on each of them."""
     before: str = "true"
     """Prepares the machine, unmeasured."""
-    first_runs: list[float] = field(default_factory=list)
-    again_runs: list[float] = field(default_factory=list)
+    first: Runs = field(default_factory=Runs)
+    nothing: Runs = field(default_factory=Runs)
     changes_again: bool = False
 
 
@@ -146,11 +164,12 @@ def measure(machines, tool, work, states):
     machines.inside("sh", "-c", tool.before)
 
     def clock():
-        return float(machines.inside("python3", "/bench/inside.py", "clock", "/root/log", *tool.command))
+        return machines.inside("python3", "/bench/inside.py", "clock", "/root/log", *tool.command)
 
-    tool.first_runs.append(clock())
+    tool.first.add(clock())
     touched = machines.inside("python3", "/bench/inside.py", "touched")
-    tool.again_runs += [clock() for _ in range(tool.again)]
+    for _ in range(tool.again):
+        tool.nothing.add(clock())
     tool.changes_again |= machines.inside("python3", "/bench/inside.py", "touched") != touched
     state = machines.inside("python3", "/bench/inside.py", "state")
     machines.remove()
@@ -176,25 +195,20 @@ def engine(machines, work):
 def table(tools, results):
     ours = tools[0]
 
-    def cell(runs, reference):
-        median = statistics.median(runs)
-        ratio = median / statistics.median(reference)
-        return f"{median:.3f} s | {ratio:,.{0 if ratio >= 10 else 1}f}"
+    def cells(runs, reference):
+        ratio = runs.against(reference)
+        wall, cores = statistics.median(runs.wall), statistics.median(runs.cores)
+        return f"{wall:.3f} s | {ratio:,.{0 if ratio >= 10 else 1}f} | {cores:.3f} s"
 
-    yield "| tool | first run | against goldseed | nothing to do | against goldseed |"
-    yield "|---|---:|---:|---:|---:|"
+    yield "| tool | first run | × ours | of the cores | nothing to do | × ours | of the cores |"
+    yield "|---|---:|---:|---:|---:|---:|---:|"
     for tool in tools:
-        first, again = cell(tool.first_runs, ours.first_runs), cell(tool.again_runs, ours.again_runs)
-        yield f"| {tool.name} | {first} | {again} |"
+        yield f"| {tool.name} | {cells(tool.first, ours.first)} | {cells(tool.nothing, ours.nothing)} |"
     yield ""
 
-    named = {tool.name.split(",")[0]: tool for tool in reversed(tools)}
-
     def ratios(name):
-        return [
-            statistics.median(getattr(named[name], runs)) / statistics.median(getattr(ours, runs))
-            for runs in ("first_runs", "again_runs")
-        ]
+        tool = next(tool for tool in tools if tool.name.startswith(name))
+        return tool.first.against(ours.first), tool.nothing.against(ours.nothing)
 
     ansible, cfengine = ratios("Ansible"), ratios("CFEngine")
     compiled, calls = float(results["compile-milliseconds"]), int(results["calls-first"])
