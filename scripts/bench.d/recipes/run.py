@@ -129,9 +129,9 @@ class Machines:
         return self.run("exec", "--workdir", folder, NAME, *command)
 
     def remove(self):
-        subprocess.run(
-            [*self.root, self.engine, "rm", "--force", NAME], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        # `rm --force` alone would give it ten seconds to end by itself.
+        for command in (["kill", "--signal", "KILL"], ["rm", "--force"]):
+            subprocess.run([*self.root, self.engine, *command, NAME], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def ensure_image(self):
         """The peers are installed anew when the base image or the script `install` has changed."""
