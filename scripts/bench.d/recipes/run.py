@@ -231,20 +231,20 @@ def table(tools, results):
 def main():
     began = datetime.datetime.now()
     machines = Machines()
-    machines.ensure_image()
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        workload.write(work)
-        results = engine(machines, work)
-        states = {}
-        try:
+    states = {}
+    try:
+        machines.ensure_image()
+        with tempfile.TemporaryDirectory() as folder:
+            work = Path(folder)
+            workload.write(work)
+            results = engine(machines, work)
             for turn in range(max(tool.rounds for tool in TOOLS)):
                 say(f"round {turn + 1}")
                 for tool in TOOLS:
                     if turn < tool.rounds:
                         measure(machines, tool, work, states)
-        finally:
-            machines.remove()
+    finally:
+        machines.remove()
     digest = hashlib.sha256(next(iter(states.values())).encode()).hexdigest()[:16]
     cores = os.cpu_count()
     print(f"{began:%Y-%m-%d}, {cores} cores, {workload.COUNT} resources, script of {int(results['script-bytes']):,} bytes")
