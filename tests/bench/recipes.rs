@@ -171,7 +171,7 @@ async fn calls(sandbox: &Sandbox, script: &Script, ground: &str) -> Result<Strin
         let mut log = Vec::new();
         let code = node
             .run(&job(unit, &script.text), |bytes| {
-                log.extend_from_slice(bytes)
+                log.extend_from_slice(bytes);
             })
             .await?;
         let seconds = began.elapsed().as_secs_f64();

@@ -65,7 +65,7 @@ class Tool:
 
 
 TOOLS = [
-    Tool("goldseed", ["sh", "/work/script.sh"], rounds=7, again=5),
+    Tool("goldseed", ["sh", "/work/script.sh"], rounds=5, again=5),
     Tool(
         "goldseed, bash and gawk",
         ["bash", "--posix", "/work/script.sh"],
@@ -82,7 +82,7 @@ TOOLS = [
         " ln -s /bin/busybox /usr/local/sbin/$name; done",
     ),
     # Its locks would keep it from looking again within a minute.
-    Tool("CFEngine", ["cf-agent", "--no-lock", "--file", "/work/policy.cf"], rounds=7, again=5),
+    Tool("CFEngine", ["cf-agent", "--no-lock", "--file", "/work/policy.cf"], rounds=5, again=5),
     Tool("pyinfra, @local", ["/opt/peers/bin/pyinfra", "-y", "@local", "/work/deploy.py"], rounds=3, again=1),
     Tool("Ansible, local", ["/opt/peers/bin/ansible-playbook", "-i", "localhost,", "/work/playbook.yml"], rounds=3, again=1),
 ]
@@ -97,9 +97,11 @@ def fail(text):
 
 
 def call(*command, **options):
-    """Runs a command and returns what it prints."""
+    """Runs a command and returns what it prints; what it says besides is shown when it fails."""
+    options.setdefault("stderr", subprocess.PIPE)
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, **options)
     if done.returncode != 0:
+        print(done.stderr or "", file=sys.stderr, end="")
         fail(f"{' '.join(command[:6])} … ended with status {done.returncode}")
     return done.stdout
 
@@ -182,9 +184,11 @@ def measure(machines, tool, work, states):
 
 def engine(machines, work):
     """Builds the engine's own part and returns its results by name."""
+    say("building the engine's part")
     built = call(
-        "cargo", "bench", "--locked", "--quiet", "--bench", "recipes", "--no-run", "--message-format", "json", cwd=ROOT
-    )
+        "cargo", "bench", "--locked", "--quiet", "--bench", "recipes", "--no-run",
+        "--message-format", "json-render-diagnostics", cwd=ROOT, stderr=None,
+    )  # fmt: skip
     messages = [json.loads(line) for line in built.splitlines()]
     binary = next(one["executable"] for one in messages if one.get("executable") and one["target"]["name"] == "recipes")
     arguments = [str(work / "bench.yaml"), str(work / "script.sh"), str(HERE / "ground")]
