@@ -9,7 +9,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 mod diagnostic;
 mod fields;
@@ -22,7 +22,22 @@ pub use read::{boolean, duration, entries, integer, items, parse_duration, scala
 
 /// A file's text with its name: cheap to clone, and all that is needed to show an excerpt.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Source(Arc<(PathBuf, String)>);
+pub struct Source(Arc<File>);
+
+/// A file, and where its lines begin, once somebody asks: a recipe of a thousand steps asks as often.
+struct File {
+    path: PathBuf,
+    text: String,
+    lines: OnceLock<Vec<usize>>,
+}
+
+impl PartialEq for File {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.path, &self.text) == (&other.path, &other.text)
+    }
+}
+
+impl Eq for File {}
 
 /// Where something stands in a file; prints as `path:line:column`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,17 +104,21 @@ pub struct Key {
 impl Source {
     /// Names a text; the path is only shown, never opened.
     pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Self {
-        Self(Arc::new((path.into(), text.into())))
+        Self(Arc::new(File {
+            path: path.into(),
+            text: text.into(),
+            lines: OnceLock::new(),
+        }))
     }
 
     /// The name.
     pub fn path(&self) -> &Path {
-        &self.0.0
+        &self.0.path
     }
 
     /// The whole text.
     pub fn text(&self) -> &str {
-        &self.0.1
+        &self.0.text
     }
 
     /// The text as it is written at a span; empty where the span is not one of this text.
@@ -113,12 +132,19 @@ impl Source {
         while !self.text().is_char_boundary(end) {
             end -= 1;
         }
-        let before = self.text().get(..end).unwrap_or_default();
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let lines = self.0.lines.get_or_init(|| {
+            let newlines = self.text().match_indices('\n');
+            std::iter::once(0)
+                .chain(newlines.map(|(at, _)| at + 1))
+                .collect()
+        });
+        let line = lines.partition_point(|begin| *begin <= end);
+        let begin = lines.get(line - 1).copied().unwrap_or_default();
+        let before = self.text().get(begin..end).unwrap_or_default();
         Place {
             path: self.path().to_owned(),
-            line: before.matches('\n').count() + 1,
-            column: before.get(line_start..).unwrap_or_default().chars().count() + 1,
+            line,
+            column: before.chars().count() + 1,
         }
     }
 }

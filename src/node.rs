@@ -183,7 +183,8 @@ impl<'a> Node<'a> {
             } else {
                 (wait * 2).min(LAST_NEWS)
             };
-            let follow = protocol::follow(unit, answer.offset, self.seconds(wait));
+            let gather = self.seconds(FIRST_NEWS);
+            let follow = protocol::follow(unit, answer.offset, self.seconds(wait), gather);
             answer = self.ask(unit, follow, wait).await?;
         }
     }
@@ -311,7 +312,8 @@ enum End {
     Interrupted,
 }
 
-/// How long the first commands wait for news, so that a short script needs one command.
+/// How long the first command waits for the end, so that a short script needs no other, and how long the others gather
+/// what is printed.
 const FIRST_NEWS: Duration = Duration::from_secs(3);
 /// How long later commands wait while nothing is printed.
 const LAST_NEWS: Duration = Duration::from_secs(20);

@@ -40,11 +40,16 @@ answer() {
   fi
 }
 
-# Waits until the log is longer than an offset, the unit has ended, or the seconds are over.
+# Waits until the unit has ended, the log is longer than an offset, or the seconds are over. The first seconds gather what
+# comes, so that a short script needs one command and a talkative one few; an answer's fill ends them.
 news() {
   left=$(($2 * 4))
+  gathered=$((left - gather * 4))
   while [ "$left" -gt 0 ] && [ "$(state)" = running ]; do
-    [ ! -e "$home/log" ] || [ "$(wc -c < "$home/log")" -le "$1" ] || break
+    waiting=0
+    [ ! -e "$home/log" ] || waiting=$(($(wc -c < "$home/log") - $1))
+    [ "$waiting" -lt 15000 ] || break
+    [ "$waiting" -le 0 ] || [ "$left" -gt "$gathered" ] || break
     sleep 0.25
     left=$((left - 1))
   done

@@ -64,13 +64,14 @@ impl Packed {
     }
 
     /// The start, with the last part. `limit` is how long the script may run, `wait` how long this command waits for
-    /// its first news, both in seconds.
+    /// its end, both in seconds.
     pub(super) fn start(&self, unit: &str, limit: u64, wait: u64) -> String {
         let values = [
             ("part", self.parts.len().to_string()),
             ("digest", self.digest.to_string()),
             ("limit", limit.to_string()),
             ("wait", wait.to_string()),
+            ("gather", wait.to_string()),
         ];
         let values: Vec<(&str, &str)> = values
             .iter()
@@ -90,15 +91,15 @@ pub(super) fn probe() -> String {
     command("probe", "probe", &[], None)
 }
 
-/// Waits for news of a unit and returns the log from `offset` on.
-pub(super) fn follow(unit: &str, offset: u64, wait: u64) -> String {
-    let (offset, wait) = (offset.to_string(), wait.to_string());
-    command(
-        "follow",
-        unit,
-        &[("offset", &offset), ("wait", &wait)],
-        None,
-    )
+/// Waits for news of a unit, of which it gathers some seconds' worth, and returns the log from `offset` on.
+pub(super) fn follow(unit: &str, offset: u64, wait: u64, gather: u64) -> String {
+    let values = [("offset", offset), ("wait", wait), ("gather", gather)]
+        .map(|(name, value)| (name, value.to_string()));
+    let values: Vec<(&str, &str)> = values
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    command("follow", unit, &values, None)
 }
 
 /// Ends a unit with everything it started.
