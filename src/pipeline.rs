@@ -35,7 +35,7 @@ use crate::run::{LeaseError, LedgerError, Outcome, Run, StepError, StoreError};
 pub use apply::RecipeFailure;
 pub use plan::{Migration, Plan, PlanError, Source};
 pub use preflight::Refusal;
-pub use rehearse::{Stage, rehearse};
+pub use rehearse::{Scripts, Stage, rehearse};
 pub use remains::{left_by, stop_work};
 pub use rollback::Accepted;
 pub use status::{Status, status};

@@ -21,7 +21,18 @@ pub struct Stage {
     pub instance_profile: String,
 }
 
-/// Launches a machine, applies the script and checks, and does both again. Returns how many steps changed something
+/// What is rehearsed.
+#[derive(Clone, Debug)]
+pub struct Scripts {
+    /// The recipes.
+    pub apply: Script,
+    /// Their steps `on: migrate`, which come after.
+    pub migrate: Option<Script>,
+    /// Their checks.
+    pub verify: Script,
+}
+
+/// Launches a machine, applies the recipes and their migrations, checks, and does all of it again. Returns how many steps changed something
 /// the first time. The machine is left to the caller.
 ///
 /// # Errors
@@ -30,8 +41,7 @@ pub async fn rehearse(
     cloud: &Cloud,
     run: &RunId,
     stage: &Stage,
-    apply: &Script,
-    verify: &Script,
+    scripts: &Scripts,
 ) -> Result<usize, PipelineError> {
     let request = LaunchRequest {
         token: id::token([run.as_str(), "rehearsal"]),
@@ -54,9 +64,15 @@ pub async fn rehearse(
     let once = async |time: &str| {
         cloud.events().note(format!("the {time} time"));
         let unit = names::unit(run, &format!("{time}-apply"));
-        let apply::Changed(steps) =
-            apply::script(cloud, &instance, &unit, apply, "the recipe").await?;
-        apply::checks(cloud, run, time, &instance, verify).await?;
+        let apply::Changed(mut steps) =
+            apply::script(cloud, &instance, &unit, &scripts.apply, "the recipe").await?;
+        if let Some(migrate) = &scripts.migrate {
+            let unit = names::unit(run, &format!("{time}-migrate"));
+            let apply::Changed(more) =
+                apply::script(cloud, &instance, &unit, migrate, "the migration").await?;
+            steps.extend(more);
+        }
+        apply::checks(cloud, run, time, &instance, &scripts.verify).await?;
         Ok::<_, PipelineError>(steps)
     };
     let changed = once("first").await?;

@@ -11,7 +11,7 @@ use crate::document::Document;
 use crate::event::Emitter;
 use crate::id::{ImageId, RunId, SubnetId};
 use crate::pace::{self, Pace};
-use crate::pipeline::{self, Stage};
+use crate::pipeline::{self, Scripts, Stage};
 use crate::recipe::{self, Bound, Library, Purpose, Recipe};
 use crate::sandbox::{MachineKind, Options, Sandbox};
 
@@ -82,7 +82,12 @@ async fn rehearse(
     let values = offered.make(sandbox).await?;
     let bound = bound(recipe, &test.values, &values)?;
     let compiled = |purpose| recipe::compile(std::slice::from_ref(&bound), purpose);
-    let (apply, verify) = (compiled(Purpose::Apply)?, compiled(Purpose::Verify)?);
+    let migrate = bound.migrations().map(|_| compiled(Purpose::Migrate));
+    let scripts = Scripts {
+        apply: compiled(Purpose::Apply)?,
+        migrate: migrate.transpose()?,
+        verify: compiled(Purpose::Verify)?,
+    };
     let cloud = connect(sandbox, display.emitter()).await?;
     let (image, subnet) = sandbox.ground();
     let stage = Stage {
@@ -92,7 +97,7 @@ async fn rehearse(
         instance_profile: "goldseed-recipe-test".to_owned(),
     };
     let run = RunId::starting_at(pace::now(), 0);
-    let changed = pipeline::rehearse(&cloud, &run, &stage, &apply, &verify).await;
+    let changed = pipeline::rehearse(&cloud, &run, &stage, &scripts).await;
     crate::cli::drive::ended(&display, changed.map_err(Failure::from))
 }
 
