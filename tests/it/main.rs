@@ -13,6 +13,7 @@ mod generalise;
 mod interrupt;
 mod layers;
 mod library;
+mod manual;
 mod migrations;
 mod pipeline;
 mod promotion;

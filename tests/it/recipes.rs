@@ -84,20 +84,11 @@ fn every_recipe_of_the_library_and_of_the_tests_is_valid() {
 }
 
 #[test]
-fn the_recipe_of_the_manual_is_one_and_its_tables_name_every_type() {
+fn the_tables_of_the_manual_name_every_type() {
     let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/recipes.md");
     let manual = fs_err::read_to_string(manual).unwrap();
-    let example = manual
-        .split("```yaml\n")
-        .nth(1)
-        .unwrap()
-        .split("```")
-        .next()
-        .unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("my-site.yaml");
-    fs_err::write(&path, example).unwrap();
-    Library::load_file(&path).unwrap_or_else(|error| panic!("{error}"));
     fs_err::write(&path, "recipe: 1\nname: my-site\nsteps:\n  - name: none\n").unwrap();
     let message = Library::load_file(&path).unwrap_err().to_string();
     let kinds = message
