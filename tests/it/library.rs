@@ -48,9 +48,17 @@ fn every_recipe_of_the_library_can_be_read_and_says_what_it_is() {
     for expected in [
         "bridge",
         "configure-db",
+        "cron-on-seed",
         "generalise",
+        "install-moodle",
+        "install-php-app",
         "install-wordpress",
         "mount-efs",
+        "php-tuning",
+        "security-updates",
+        "sessions-memcached",
+        "sessions-redis",
+        "upgrade-moodle",
     ] {
         assert!(
             names.iter().any(|name| name == expected),
@@ -64,6 +72,59 @@ fn every_recipe_of_the_library_can_be_read_and_says_what_it_is() {
             .unwrap();
         assert!(!recipe.summary().is_empty(), "{name} has no summary");
     }
+}
+
+/// The pipelines of the page about the library are what people begin with.
+#[test]
+fn the_pipelines_of_the_page_about_the_library_become_scripts() {
+    let page = page();
+    let blocks = page.split("```yaml\n").skip(1);
+    let pipelines: Vec<&str> = blocks.filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(pipelines.len(), 2);
+    for pipeline in pipelines {
+        let text = format!(
+            "goldseed: 1\naccount: \"123456789012\"\nregion: eu-central-1\npipelines:\n  site:\n    environment: site\n    \
+             seed: {{instance-profile: seed}}\n{}",
+            pipeline
+                .replace("recipes:", "    recipes:")
+                .replace("\n  ", "\n      ")
+        );
+        let settings = Settings::parse(Path::new("goldseed.yaml"), text)
+            .map_err(|wrong| wrong.to_string())
+            .unwrap();
+        let recipes = &bound(&settings, &settings.pipelines["site"])[1..];
+        for purpose in [Purpose::Apply, Purpose::Verify] {
+            let script = compile(recipes, purpose)
+                .map_err(|wrong| wrong.to_string())
+                .unwrap();
+            assert_is_shell(&script.text);
+        }
+    }
+}
+
+#[test]
+fn the_page_about_the_library_has_a_row_for_each_recipe_with_its_parameters() {
+    let library = Library::new(None);
+    let page = page();
+    for name in library.names() {
+        let start = format!("| `{name}` |");
+        let row = page
+            .lines()
+            .find(|line| line.starts_with(&start))
+            .unwrap_or_else(|| panic!("{name} has no row"));
+        let recipe = library
+            .load(&name)
+            .map_err(|wrong| wrong.to_string())
+            .unwrap();
+        for parameter in recipe.parameters() {
+            let named = format!("`{}`", parameter.name);
+            assert!(row.contains(&named), "{named} is not in the row of {name}");
+        }
+    }
+}
+
+fn page() -> String {
+    fs_err::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/library.md")).unwrap()
 }
 
 #[test]

@@ -17,6 +17,7 @@ mod manual;
 mod migrations;
 mod pipeline;
 mod promotion;
+mod recipe_tests;
 mod recipe_verbs;
 mod recipes;
 mod refusals;
