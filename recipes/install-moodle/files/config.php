@@ -29,6 +29,10 @@ if (is_file('/etc/goldseed/database/ca.pem')) {
     // The authority is in PHP's openssl.cafile: the server's certificate is checked.
     $CFG->dboptions['ssl'] = 'verify-full';
 }
+if (is_file('/etc/goldseed/database/reader')) {
+    // What only looks, and not right after a change, is asked of the readers.
+    $CFG->dboptions['readonly'] = ['instance' => [$goldseed_value('/etc/goldseed/database/reader')], 'latency' => 1];
+}
 if ($CFG->dbpass === '') {
     if (PHP_SAPI !== 'cli') {
         http_response_code(503);
