@@ -59,6 +59,7 @@ fn every_recipe_of_the_library_can_be_read_and_says_what_it_is() {
         "sessions-memcached",
         "sessions-redis",
         "upgrade-moodle",
+        "upgrade-wordpress",
     ] {
         assert!(
             names.iter().any(|name| name == expected),
