@@ -81,4 +81,5 @@ $CFG->cronclionly = true;
 
 unset($goldseed_value, $goldseed_redis);
 
-require_once __DIR__ . '/lib/setup.php';
+// From 5.1 on most of the code is below public.
+require_once is_file(__DIR__ . '/lib/setup.php') ? __DIR__ . '/lib/setup.php' : __DIR__ . '/public/lib/setup.php';
