@@ -185,7 +185,7 @@ pub async fn promote(
 ) -> Result<Promoted, PipelineError> {
     let ready = preflight::promotion(run, context, wish).await?;
     let held = swap::lease(run, context, &ready).await?;
-    let outcome = swap::and_watch(run, context, &ready, held).await?;
+    let outcome = swap::and_watch(run, context, &ready, held, wish).await?;
     Ok(outcome)
 }
 

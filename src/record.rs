@@ -159,6 +159,12 @@ impl RunRecord {
         self.steps.iter().find(|step| step.id == *id)
     }
 
+    /// Tells whether a step was done.
+    pub fn is_done(&self, id: &str) -> bool {
+        self.step(&StepId::new(id))
+            .is_some_and(|step| step.milliseconds.is_some())
+    }
+
     /// Returns the step that was started and not finished.
     pub fn unfinished(&self) -> Option<&StepRecord> {
         self.steps.iter().find(|step| step.milliseconds.is_none())

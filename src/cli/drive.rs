@@ -238,10 +238,10 @@ async fn drive(
     };
     let verdict = match &result {
         Ok(_) => Some(Verdict::Done),
-        // Once a swap was asked for, a refusal of this process does not end the run.
+        // Once a swap was asked for or data was migrated, a refusal of this process does not end the run.
         Err(error) => error
             .verdict()
-            .filter(|verdict| *verdict != Verdict::Refused || !ending::has_swapped(&run)),
+            .filter(|verdict| *verdict != Verdict::Refused || !ending::has_begun(&run)),
     };
     let recorded = match verdict {
         Some(verdict) => run.finish(verdict).await,

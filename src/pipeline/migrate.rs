@@ -28,6 +28,11 @@ pub(super) async fn before_swap(
     held.during(work).await
 }
 
+/// Whether the data was changed.
+pub(super) fn is_done(run: &Run) -> bool {
+    run.record().is_done("migrate/data")
+}
+
 async fn steps(
     run: &mut Run,
     context: &Context<'_>,

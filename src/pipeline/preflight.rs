@@ -3,6 +3,7 @@
 //! [`refusals`] is a pure function of [`Facts`]; every refusal says the reason and the way out, and all of them are
 //! told at once.
 
+pub(super) mod again;
 mod image;
 mod outage;
 mod rules;

@@ -204,6 +204,9 @@ pub(super) async fn to_earlier(
         )
         .await?;
     let mut held = swap::lease(run, context, &ready).await?;
+    if swap::is_unsent(run, context, &ready).await? {
+        preflight::again::rollback(context, run.id(), &ready, accepted.downtime).await?;
+    }
     let verdict = swap::along(run, context, &ready, &swap::Way::forward(&ready), &mut held).await?;
     if let watch::Verdict::Unwell(after) = verdict {
         // What runs now is not known to be the target: neither the ledger nor the quarantine may say so.

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::preflight::Ready;
-use super::{Context, PipelineError, Promoted, migrate, quarantine, rollback, watch};
+use super::preflight::{self, Ready};
+use super::{Context, PipelineError, Promoted, Wish, migrate, quarantine, rollback, watch};
 use crate::cloud::{CloudError, ConfigurationSet, ErrorKind, Guard};
 use crate::id::{EnvironmentId, ImageId, StepId};
 use crate::record::{BaseImage, LedgerKind};
@@ -42,11 +42,22 @@ pub(super) async fn and_watch(
     context: &Context<'_>,
     ready: &Ready,
     mut held: Held,
+    wish: &Wish,
 ) -> Result<Promoted, PipelineError> {
-    migrate::before_swap(run, context, ready, &mut held).await?;
     let way = Way::forward(ready);
+    let migration = context.plan.migration.as_ref();
+    if is_unsent(run, context, ready).await? {
+        // What a resumed run was ready for may be long past, and data is migrated only for a swap that will be sent.
+        let done = migrate::is_done(run);
+        let broken = done && migration.is_some_and(|migration| migration.breaks);
+        preflight::again::promotion(context, run.id(), ready, wish, broken).await?;
+        migrate::before_swap(run, context, ready, &mut held).await?;
+        if migration.is_some() && !done {
+            let broken = migration.is_some_and(|migration| migration.breaks);
+            preflight::again::promotion(context, run.id(), ready, wish, broken).await?;
+        }
+    }
     if let watch::Verdict::Unwell(reason) = along(run, context, ready, &way, &mut held).await? {
-        let migration = context.plan.migration.as_ref();
         if migration.is_some_and(|migration| migration.breaks) {
             if let Some(image) = ready.target.image() {
                 quarantine::put(run, context, image, &reason).await?;
@@ -71,6 +82,19 @@ pub(super) async fn and_watch(
         current: ready.target.clone(),
         previous: ready.previous.clone(),
     })
+}
+
+/// Whether the update of a promotion, or of a rollback that was asked for, was not sent yet.
+pub(super) async fn is_unsent(
+    run: &Run,
+    context: &Context<'_>,
+    ready: &Ready,
+) -> Result<bool, PipelineError> {
+    if run.record().is_done("swap/update") {
+        return Ok(false);
+    }
+    let named = names_image(context, &ready.environment, &ready.target_image).await?;
+    Ok(matches!(named, Named::Other(_) | Named::Nothing))
 }
 
 /// Goes a way: the update, then the watch. Two steps, the same for a promotion, a rollback and a taking back.

@@ -1,6 +1,6 @@
 //! Promotions that meet a changed world: a way back that is gone, probes that failed before, somebody else at work.
 
-use super::world::{Image, LAUNCH, Output, STOCK, World};
+use super::world::{Image, LAUNCH, Output, ROLLING, STOCK, World};
 use goldseed::sandbox::{Behaviour, Fate, Hook};
 
 /// Builds an image and makes it the environment's own as a colleague would.
@@ -28,6 +28,71 @@ fn deregister(world: &World, image: &str) {
     world
         .wait_for(world.ec2().deregister_image().image_id(image).send())
         .unwrap();
+}
+
+/// A promotion that ends right after its preflight, because the lease cannot be had; its run.
+fn stopped_after_its_preflight(world: &World) -> String {
+    world.succeed(["build", "shop"]);
+    world.sandbox.set_hook(Some(Hook::new(|request| {
+        let name = request.parameters["Name"].as_str().unwrap_or_default();
+        if request.operation == "PutParameter" && name.contains("/lease/") {
+            Fate::refused("AccessDeniedException", "not authorized")
+        } else {
+            Fate::Serve
+        }
+    })));
+    let output = world.run(["promote", "shop"]);
+    assert_eq!(output.code, Some(5), "{output}");
+    assert_says(&output, "shop-prod was not touched");
+    world.sandbox.set_hook(None);
+    output.run_id()
+}
+
+/// A run that goes on is refused for this reason, and sends nothing.
+fn assert_stands_no_more(world: &World, run: &str, reason: &str) {
+    let updates = world.count("UpdateEnvironment");
+    let output = world.run(["resume", run]);
+    assert_eq!(output.code, Some(4), "{output}");
+    assert_says(&output, reason);
+    assert_eq!(world.count("UpdateEnvironment"), updates, "{output}");
+}
+
+#[test]
+fn a_run_that_goes_on_does_not_trust_an_old_preflight() {
+    let world = World::new();
+    let run = stopped_after_its_preflight(&world);
+    world.change_environment(&[(ROLLING, "RollingUpdateEnabled", "false")]);
+    assert_stands_no_more(&world, &run, "rolling updates of shop-prod are off");
+
+    let world = World::new();
+    let run = stopped_after_its_preflight(&world);
+    let golden = world.images("golden")[0].id.clone();
+    let mark = aws_sdk_ec2::types::Tag::builder().key("goldseed:quarantined");
+    let call = world.ec2().create_tags().resources(&golden);
+    let call = call.tags(mark.value("slow pages").build());
+    world.wait_for(call.send()).unwrap();
+    assert_stands_no_more(&world, &run, "is in quarantine: slow pages");
+
+    let world = World::new();
+    deploy(&world, "v1");
+    let run = stopped_after_its_preflight(&world);
+    deploy(&world, "v2");
+    assert_stands_no_more(&world, &run, "is v2 now and was v1 when this run looked");
+
+    let world = World::new();
+    let run = stopped_after_its_preflight(&world);
+    world.succeed(["resume", &run]);
+}
+
+/// A colleague deploys an application version.
+fn deploy(world: &World, label: &str) {
+    let client = world.beanstalk();
+    let call = client.create_application_version();
+    let call = call.application_name("shop").version_label(label);
+    world.wait_for(call.send()).unwrap();
+    let call = client.update_environment().environment_name("shop-prod");
+    world.wait_for(call.version_label(label).send()).unwrap();
+    world.until_ready();
 }
 
 fn assert_says(output: &Output, text: &str) {
@@ -166,20 +231,9 @@ fn somebody_elses_update_in_the_soak_is_not_blamed_on_the_image() {
 #[test]
 fn somebody_elses_deployment_in_the_soak_is_not_blamed_on_the_image() {
     let world = World::new();
-    let client = world.beanstalk();
-    for label in ["v1", "v2"] {
-        let call = client.create_application_version();
-        let call = call.application_name("shop").version_label(label);
-        world.wait_for(call.send()).unwrap();
-    }
-    let deploy = |label: &str| {
-        let call = client.update_environment().environment_name("shop-prod");
-        world.wait_for(call.version_label(label).send()).unwrap();
-        world.until_ready();
-    };
-    deploy("v1");
+    deploy(&world, "v1");
     // The deployment is over before anybody looks again: only the version tells of it.
-    let output = interfered(&world, || deploy("v2"));
+    let output = interfered(&world, || deploy(&world, "v2"));
     assert_eq!(output.code, Some(5), "{output}");
     assert_says(&output, "the application version is v2 now and was v1");
     world.sandbox.set_hook(None);

@@ -71,7 +71,11 @@ pub(super) async fn explain(
         (_, None) => vec![format!("goldseed resume {id}")],
     };
     let changed_recipes = matches!(error, PipelineError::Recipe(_));
+    let refused = matches!(error, PipelineError::Refused(_));
     let mut failure = Failure::from(error);
+    if refused && verdict.is_none() {
+        "refused; nothing was sent this time".clone_into(&mut failure.message);
+    }
     let left = tokio::select! {
         left = pipeline::left_by(context.cloud, id) => Some(left),
         _ = interrupted() => None,
@@ -113,8 +117,13 @@ pub(super) async fn explain(
     failure
 }
 
+/// Whether the run has changed more than it has built: from then on it ends only with a verdict on what it changed.
+pub(super) fn has_begun(run: &Run) -> bool {
+    has_swapped(run) || run.record().step(&StepId::new("migrate/data")).is_some()
+}
+
 /// Whether the run asked for a swap.
-pub(super) fn has_swapped(run: &Run) -> bool {
+fn has_swapped(run: &Run) -> bool {
     run.record()
         .steps
         .iter()
