@@ -3,14 +3,16 @@
 //! What was there before is what we go back to: the earlier id, or, if that was the platform's own, the option
 //! removed. Afterwards the image is in quarantine, so that the next scheduled run cannot bring it back by itself.
 
+mod target;
+
 use std::time::Duration;
 
 use super::preflight::{self, Ready, Refusal};
-use super::{Context, PipelineError, Promoted, observe, quarantine, swap, watch};
+use super::{Context, PipelineError, Promoted, quarantine, swap, watch};
 use crate::cloud::{ConfigurationSet, ErrorKind, Look, Wait, tags};
 use crate::pace::Schedule;
-use crate::record::{BaseImage, LedgerKind};
-use crate::run::{Held, LeaseError, Ledger, NewEntry, Run};
+use crate::record::LedgerKind;
+use crate::run::{Held, LeaseError, NewEntry, Run};
 
 /// A rolling update of many batches takes long, each up to its time-out of an hour at most.
 const SETTLES: Schedule = Schedule {
@@ -190,7 +192,7 @@ pub(super) async fn to_earlier(
                 if !accepted.database_restored {
                     list.extend(migrated_for_good(context, &facts).await?);
                 }
-                match choose(context, &facts).await? {
+                match target::choose(context, &facts).await? {
                     Ok(target) => {
                         preflight::refuse(list)?;
                         preflight::ready(context, &facts, target).await
@@ -272,63 +274,4 @@ async fn migrated_for_good(
             ),
         )
     }))
-}
-
-/// Chooses the nearest earlier base image that can still be launched and is not in quarantine.
-async fn choose(
-    context: &Context<'_>,
-    facts: &preflight::Facts,
-) -> Result<Result<BaseImage, Refusal>, PipelineError> {
-    let Context { cloud, plan, .. } = *context;
-    let ledger = Ledger::read(cloud, &plan.pipeline).await?;
-    let mut passed_over = Vec::new();
-    let deployed = facts.deployed().and_then(ConfigurationSet::image);
-    for target in ledger.targets() {
-        if target.image().is_some() && target.image() == deployed.as_ref() {
-            continue;
-        }
-        match unfit(context, facts, &target).await? {
-            None => return Ok(Ok(target)),
-            Some(reason) => passed_over.push(format!("{target} {reason}")),
-        }
-    }
-    let reason = if passed_over.is_empty() {
-        format!(
-            "the ledger of `{}` names nothing to go back to",
-            plan.pipeline
-        )
-    } else {
-        format!("nothing is left to go back to: {}", passed_over.join("; "))
-    };
-    let way_out = format!(
-        "look at `goldseed history {}`; another image can be promoted with --image",
-        plan.pipeline
-    );
-    Ok(Err(Refusal::new(reason, way_out)))
-}
-
-/// Why a base image cannot be gone back to; none: it can.
-async fn unfit(
-    context: &Context<'_>,
-    facts: &preflight::Facts,
-    target: &BaseImage,
-) -> Result<Option<String>, PipelineError> {
-    let stock;
-    let id = match (target.image(), facts.deployed()) {
-        (Some(image), _) => image,
-        (None, Some(deployed)) => {
-            let (_, now) = observe::base_image(context.cloud, &facts.environment, deployed).await?;
-            stock = preflight::stock_image(context, facts, &now).await?;
-            &stock
-        }
-        // Without deployed settings everything is refused already.
-        (None, None) => return Ok(None),
-    };
-    let Some(image) = preflight::known(context.cloud, id).await? else {
-        return Ok(Some("is gone".to_owned()));
-    };
-    if let Some(reason) = image.tags.get(tags::QUARANTINED) {
-        return Ok(Some(format!("is in quarantine ({reason})")));
-    }
-    preflight::unfit(context, facts, &image).await
 }

@@ -103,10 +103,11 @@ impl Ledger {
         Ok(())
     }
 
-    /// Returns what to go back to from the base image that is current, nearest first: what was current before it,
+    /// Returns what to go back to from the base image that is deployed, nearest first: what was current before it,
     /// each image once, the platform's own included. A rollback takes an image off, so a repeated one walks further
-    /// back; an image that was not well never was current.
-    pub fn targets(&self) -> Vec<BaseImage> {
+    /// back; an image that was not well never was current. From an image that the ledger does not know, its promotion
+    /// having been interrupted or made by hand, the way back is the image that the ledger names last.
+    pub fn targets(&self, deployed: &BaseImage) -> Vec<BaseImage> {
         let mut stack: Vec<BaseImage> = Vec::new();
         for entry in &self.entries {
             if stack.is_empty() {
@@ -132,7 +133,9 @@ impl Ledger {
                 }
             }
         }
-        stack.pop();
+        if let Some(at) = stack.iter().position(|image| image == deployed) {
+            stack.truncate(at);
+        }
         stack.reverse();
         stack
     }
@@ -218,9 +221,9 @@ mod tests {
     use LedgerKind::{Promotion, Rollback, RolledBack};
     use jiff::Timestamp;
 
-    fn targets(entries: &[(LedgerKind, &str, &str)]) -> Vec<String> {
+    fn targets(deployed: &str, entries: &[(LedgerKind, &str, &str)]) -> Vec<String> {
         ledger(entries)
-            .targets()
+            .targets(&BaseImage::from_value(deployed))
             .iter()
             .map(ToString::to_string)
             .collect()
@@ -255,7 +258,19 @@ mod tests {
             (Promotion, "ami-1", "platform"),
             (Promotion, "ami-2", "ami-1"),
         ];
-        assert_eq!(targets(&entries), ["ami-1", "platform"]);
+        assert_eq!(targets("ami-2", &entries), ["ami-1", "platform"]);
+    }
+
+    #[test]
+    fn from_an_image_that_the_ledger_does_not_know_the_last_one_is_the_way_back() {
+        let entries = [
+            (Promotion, "ami-1", "platform"),
+            (Promotion, "ami-2", "ami-1"),
+        ];
+        assert_eq!(targets("ami-3", &entries), ["ami-2", "ami-1", "platform"]);
+        // Somebody went back by hand: what was given up is no way back.
+        assert_eq!(targets("ami-1", &entries), ["platform"]);
+        assert_eq!(targets("platform", &entries), [""; 0]);
     }
 
     #[test]
@@ -266,11 +281,11 @@ mod tests {
             (Promotion, "ami-3", "ami-2"),
             (Rollback, "ami-2", "ami-3"),
         ];
-        assert_eq!(targets(&entries), ["ami-1", "platform"]);
+        assert_eq!(targets("ami-2", &entries), ["ami-1", "platform"]);
         entries.push((Rollback, "ami-1", "ami-2"));
-        assert_eq!(targets(&entries), ["platform"]);
+        assert_eq!(targets("ami-1", &entries), ["platform"]);
         entries.push((Promotion, "ami-4", "ami-1"));
-        assert_eq!(targets(&entries), ["ami-1", "platform"]);
+        assert_eq!(targets("ami-4", &entries), ["ami-1", "platform"]);
     }
 
     #[test]
@@ -280,6 +295,6 @@ mod tests {
             (RolledBack, "ami-1", "ami-1"),
             (Promotion, "ami-3", "ami-1"),
         ];
-        assert_eq!(targets(&entries), ["ami-1", "platform"]);
+        assert_eq!(targets("ami-3", &entries), ["ami-1", "platform"]);
     }
 }

@@ -1,5 +1,7 @@
 //! Promotions that meet a changed world: a way back that is gone, probes that failed before, somebody else at work.
 
+use std::sync::{Arc, Mutex, OnceLock};
+
 use super::world::{Image, LAUNCH, Output, ROLLING, STOCK, World};
 use goldseed::sandbox::{Behaviour, Fate, Hook};
 
@@ -82,6 +84,59 @@ fn a_run_that_goes_on_does_not_trust_an_old_preflight() {
     let world = World::new();
     let run = stopped_after_its_preflight(&world);
     world.succeed(["resume", &run]);
+}
+
+/// A rebuild that is interrupted in its watch, when its image is the environment's already.
+fn interrupted_in_the_watch(world: &World) -> Output {
+    let pid: Arc<OnceLock<u32>> = Arc::default();
+    let sandbox = Mutex::new(false);
+    world.signal_at(&pid, "INT", Fate::LoseAnswer, move |request| {
+        let mut swapped = sandbox.lock().unwrap();
+        *swapped |= request.operation == "UpdateEnvironment";
+        *swapped && request.operation == "DescribeEvents"
+    });
+    let output = world.goldseed(["rebuild", "shop"]).run_as(&pid);
+    world.sandbox.set_hook(None);
+    assert_eq!(output.code, Some(130), "{output}");
+    world.until_ready();
+    output
+}
+
+/// Lets the lease of a run that was interrupted be over.
+fn end_lease(world: &World) {
+    for (name, versions) in world.parameters() {
+        if name.contains("/lease/") {
+            let value = versions.last().unwrap();
+            let released = value.replace(r#""released":false"#, r#""released":true"#);
+            let call = world.ssm().put_parameter().name(name).value(released);
+            world.wait_for(call.overwrite(true).send()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_rollback_from_a_promotion_without_an_entry_goes_one_image_back() {
+    let world = World::new();
+    interrupted_in_the_watch(&world);
+    let first = world.images("golden")[0].id.clone();
+    assert_eq!(world.base_image().as_ref(), Some(&first));
+    end_lease(&world);
+    world.succeed(["rollback", "shop"]);
+    assert_eq!(
+        world.base_image(),
+        None,
+        "its own record knows what was before"
+    );
+
+    world.edit("text: Hello", "text: Good morning");
+    world.succeed(["rebuild", "shop"]);
+    let second = world.base_image();
+    world.edit("text: Good morning", "text: Good evening");
+    interrupted_in_the_watch(&world);
+    assert_ne!(world.base_image(), second);
+    end_lease(&world);
+    world.succeed(["rollback", "shop"]);
+    assert_eq!(world.base_image(), second);
 }
 
 /// A colleague deploys an application version.
