@@ -56,15 +56,18 @@ async fn go_back(
     mut held: Held,
     reason: &str,
 ) -> Result<watch::Verdict, PipelineError> {
-    let verdict = swap::along(run, context, ready, &swap::Way::back(ready), &mut held).await?;
+    let way = swap::Way::back(ready);
+    swap::update(run, context, ready, &way, &mut held).await?;
     let failed = ready
         .target
         .image()
         .filter(|image| **image != ready.previous_image)
         .cloned();
     if let Some(image) = &failed {
+        // Before the watch: whatever ends that, the next scheduled run must not bring the image back.
         quarantine::put(run, context, image, reason).await?;
     }
+    let verdict = swap::watched(run, context, ready, &way, &mut held).await?;
     if verdict != watch::Verdict::Well {
         swap::give_back(context, held).await;
         return Ok(verdict);
@@ -209,7 +212,9 @@ pub(super) async fn to_earlier(
     if swap::is_unsent(run, context, &ready).await? {
         preflight::again::rollback(context, run.id(), &ready, accepted.downtime).await?;
     }
-    let verdict = swap::along(run, context, &ready, &swap::Way::forward(&ready), &mut held).await?;
+    let way = swap::Way::forward(&ready);
+    swap::update(run, context, &ready, &way, &mut held).await?;
+    let verdict = swap::watched(run, context, &ready, &way, &mut held).await?;
     if let watch::Verdict::Unwell(after) = verdict {
         // What runs now is not known to be the target: neither the ledger nor the quarantine may say so.
         swap::give_back(context, held).await;

@@ -57,7 +57,8 @@ pub(super) async fn and_watch(
             preflight::again::promotion(context, run.id(), ready, wish, broken).await?;
         }
     }
-    if let watch::Verdict::Unwell(reason) = along(run, context, ready, &way, &mut held).await? {
+    update(run, context, ready, &way, &mut held).await?;
+    if let watch::Verdict::Unwell(reason) = watched(run, context, ready, &way, &mut held).await? {
         if migration.is_some_and(|migration| migration.breaks) {
             if let Some(image) = ready.target.image() {
                 quarantine::put(run, context, image, &reason).await?;
@@ -97,31 +98,46 @@ pub(super) async fn is_unsent(
     Ok(matches!(named, Named::Other(_) | Named::Nothing))
 }
 
-/// Goes a way: the update, then the watch. Two steps, the same for a promotion, a rollback and a taking back.
-pub(super) async fn along(
+/// The update of a way, the same for a promotion, a rollback and a taking back.
+pub(super) async fn update(
     run: &mut Run,
     context: &Context<'_>,
     ready: &Ready,
     way: &Way<'_>,
     held: &mut Held,
-) -> Result<watch::Verdict, PipelineError> {
-    let (update, watching) = match way.direction {
-        Direction::Forward => ("swap/update", "watch/health"),
-        Direction::Back => ("rollback/update", "rollback/watch"),
-    };
+) -> Result<Swapped, PipelineError> {
     let environment = &context.plan.environment;
-    let title = match way.direction {
-        Direction::Forward => format!("make {} the base image of {environment}", way.to),
-        Direction::Back => format!("go back to {}", way.to),
+    let (step, title) = match way.direction {
+        Direction::Forward => (
+            "swap/update",
+            format!("make {} the base image of {environment}", way.to),
+        ),
+        Direction::Back => ("rollback/update", format!("go back to {}", way.to)),
     };
-    run.step(update, title, async || {
+    run.step(step, title, async || {
         if way.direction == Direction::Back {
             rollback::clear(context, held, ready).await?;
         }
         held.renew().await?;
         send(context, &ready.environment, way, held.guard()).await
     })
-    .await?;
+    .await
+    .map_err(PipelineError::from)
+}
+
+/// The watch of a way, after its update.
+pub(super) async fn watched(
+    run: &mut Run,
+    context: &Context<'_>,
+    ready: &Ready,
+    way: &Way<'_>,
+    held: &mut Held,
+) -> Result<watch::Verdict, PipelineError> {
+    let watching = match way.direction {
+        Direction::Forward => "watch/health",
+        Direction::Back => "rollback/watch",
+    };
+    let environment = &context.plan.environment;
     let again = run.record().step(&StepId::new(watching)).is_some();
     let watched = watch::Watched {
         direction: way.direction,

@@ -139,6 +139,27 @@ fn a_rollback_from_a_promotion_without_an_entry_goes_one_image_back() {
     assert_eq!(world.base_image(), second);
 }
 
+#[test]
+fn an_image_is_in_quarantine_before_its_way_back_is_watched() {
+    let world = World::new();
+    world
+        .sandbox
+        .behave("golden", Behaviour::WellFor { looks: 2 });
+    let pid: Arc<OnceLock<u32>> = Arc::default();
+    let updates = Mutex::new(0);
+    world.signal_at(&pid, "TERM", Fate::LoseAnswer, move |request| {
+        let mut updates = updates.lock().unwrap();
+        *updates += usize::from(request.operation == "UpdateEnvironment");
+        *updates == 2 && request.operation == "DescribeEvents"
+    });
+    let output = world.goldseed(["rebuild", "shop"]).run_as(&pid);
+    world.sandbox.set_hook(None);
+    assert_eq!(output.code, Some(130), "{output}");
+    let [golden] = world.images("golden").try_into().unwrap();
+    assert!(golden.tags.contains_key("goldseed:quarantined"), "{output}");
+    assert_eq!(world.run(["resume", &output.run_id()]).code, Some(7));
+}
+
 /// A colleague deploys an application version.
 fn deploy(world: &World, label: &str) {
     let client = world.beanstalk();
