@@ -142,6 +142,9 @@ pub(super) async fn promotion(
                 list.push(Refusal::new(reason, "there is nothing to do"));
             }
             refuse(list)?;
+            if let Some(note) = outage::longer_than(&facts, context.plan.watch.deadline) {
+                context.cloud.events().note(note);
+            }
             ready(context, &facts, BaseImage::Custom(golden.id)).await
         },
     );

@@ -80,7 +80,7 @@ pub struct Judge {
     pub good: usize,
     /// How many samples are looked at.
     pub of: usize,
-    /// After how many seconds the watch is over.
+    /// After how many seconds the watch is over; a soak that has begun by then is seen to its end.
     pub deadline: u64,
 }
 
@@ -144,8 +144,9 @@ impl Judge {
             window.len(),
             self.good
         );
-        // What nobody knows speaks against an environment only when the time is up.
-        if late || (soaked && bad > self.of.saturating_sub(self.good)) {
+        // What nobody knows speaks against an environment only when the time is up; and an update that ends shortly
+        // before the deadline has its soak time like any other.
+        if soaked && (late || bad > self.of.saturating_sub(self.good)) {
             let complaint = complaint.unwrap_or_else(|| "too few samples".into());
             return Judgement::Unwell(format!("{complaint} ({score})"));
         }
@@ -376,6 +377,19 @@ mod tests {
             judge().judge(&[sample(600, "Updating", "ami-old")]),
             Judgement::Unwell(_)
         ));
+    }
+
+    #[test]
+    fn an_update_that_ends_right_before_the_deadline_has_its_soak() {
+        let mut samples = vec![sample(590, "Updating", "ami-old")];
+        samples.extend(well(&[605, 620, 640]));
+        // Right after an update health often is grey.
+        samples[1].health = Health::read("NoData", &[]);
+        assert!(matches!(judge().judge(&samples), Judgement::Waiting(_)));
+        samples.extend(well(&[665]));
+        assert_eq!(judge().judge(&samples), Judgement::Well);
+        samples[3].health = Health::read("NoData", &[]);
+        assert!(matches!(judge().judge(&samples), Judgement::Unwell(_)));
     }
 
     fn any_sample() -> impl Strategy<Value = Sample> {

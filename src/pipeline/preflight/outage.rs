@@ -1,5 +1,7 @@
 //! What would take a site down while its instances are replaced.
 
+use std::time::Duration;
+
 use super::{ENVIRONMENT, Facts, HEALTH_REPORTING, ROLLING, Refusal};
 
 /// What would take the site down while instances are replaced.
@@ -55,6 +57,34 @@ fn empties_the_group(facts: &Facts) -> bool {
     let batch = number(ROLLING, "MaxBatchSize").unwrap_or_else(|| least.div_ceil(3));
     number("aws:autoscaling:asg", "MaxSize") == Some(1)
         || (number(ROLLING, "MinInstancesInService") == Some(0) && batch >= least)
+}
+
+/// What to say where the group's batches may take longer than the watch looks on. Each may take its time-out, half an
+/// hour where none is set (Beanstalk developer guide, options of `aws:autoscaling:updatepolicy:rollingupdate`).
+pub(super) fn longer_than(facts: &Facts, deadline: Duration) -> Option<String> {
+    let number =
+        |namespace, option| -> Option<u32> { facts.option(namespace, option)?.parse().ok() };
+    if facts.option(ROLLING, "RollingUpdateType") != Some("Health") {
+        return None;
+    }
+    let least = number("aws:autoscaling:asg", "MinSize").unwrap_or(1);
+    let batch = number(ROLLING, "MaxBatchSize").unwrap_or_else(|| least.div_ceil(3));
+    let batches = least.div_ceil(batch.max(1));
+    let said: Option<jiff::SignedDuration> = facts
+        .option(ROLLING, "Timeout")
+        .and_then(|text| text.parse().ok());
+    let timeout = said
+        .and_then(|said| Duration::try_from(said).ok())
+        .unwrap_or(Duration::from_mins(30));
+    (timeout * batches > deadline).then(|| {
+        format!(
+            "{batches} batches of {} with {} minutes each at most may take longer than the {} minutes of \
+             `watch.deadline`, after which the image is taken back",
+            facts.environment.name,
+            timeout.as_secs() / 60,
+            deadline.as_secs() / 60
+        )
+    })
 }
 
 /// What Beanstalk itself would refuse: immutable updates are judged by enhanced health.

@@ -270,3 +270,25 @@ fn an_image_must_be_available_proved_of_this_platform_and_fit_the_volume() {
         "the root volume of shop-prod is 10 GiB, and ami-1 needs 60 GiB"
     );
 }
+
+#[test]
+fn batches_that_may_outlast_the_watch_are_told() {
+    let hour = Duration::from_hours(1);
+    let mut facts = fine();
+    assert_eq!(outage::longer_than(&facts, hour), None);
+    facts.sets[0] = set(
+        "deployed",
+        &[
+            (ROLLING, "RollingUpdateType", "Health"),
+            (ROLLING, "MaxBatchSize", "1"),
+            (ROLLING, "Timeout", "PT20M"),
+            ("aws:autoscaling:asg", "MinSize", "4"),
+        ],
+    );
+    let told = outage::longer_than(&facts, hour).unwrap();
+    assert!(
+        told.starts_with("4 batches of shop-prod with 20 minutes"),
+        "{told}"
+    );
+    assert_eq!(outage::longer_than(&facts, hour * 2), None);
+}
