@@ -180,7 +180,9 @@ impl From<CloudError> for Failure {
             ErrorKind::Unreachable => {
                 failure.hint("check the network, AWS_ENDPOINT_URL and the region, then go on")
             }
-            ErrorKind::HeldBack => failure.hint("nothing was sent; look who holds the environment now"),
+            ErrorKind::HeldBack => failure.hint(
+                "it was not sent, or not a second time; `goldseed status` tells who holds the environment now",
+            ),
             _ => failure,
         }
     }

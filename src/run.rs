@@ -135,6 +135,35 @@ impl Run {
         T: Serialize + DeserializeOwned + Outcome,
         E: fmt::Display,
     {
+        self.perform(id, title, false, work).await
+    }
+
+    /// Does a step that changes what is in service: that it was begun is recorded before it begins, so that whoever
+    /// goes on knows that it may have happened.
+    pub async fn announced_step<T, E>(
+        &mut self,
+        id: &str,
+        title: impl fmt::Display,
+        work: impl AsyncFnOnce() -> Result<T, E>,
+    ) -> Result<T, StepError<E>>
+    where
+        T: Serialize + DeserializeOwned + Outcome,
+        E: fmt::Display,
+    {
+        self.perform(id, title, true, work).await
+    }
+
+    async fn perform<T, E>(
+        &mut self,
+        id: &str,
+        title: impl fmt::Display,
+        announced: bool,
+        work: impl AsyncFnOnce() -> Result<T, E>,
+    ) -> Result<T, StepError<E>>
+    where
+        T: Serialize + DeserializeOwned + Outcome,
+        E: fmt::Display,
+    {
         let step = StepId::new(id);
         let events = self.cloud.events().clone();
         events.emit(Event::StepStarted {
@@ -176,6 +205,9 @@ impl Run {
                 milliseconds: None,
                 output: serde_json::Value::Null,
             }),
+        }
+        if announced {
+            self.save().await?;
         }
         let output = match work().await {
             Ok(output) => output,
@@ -222,7 +254,8 @@ impl Run {
         self.save().await
     }
 
-    async fn save(&mut self) -> Result<(), StoreError> {
+    /// Writes the record as it stands: which step is unfinished.
+    pub async fn save(&mut self) -> Result<(), StoreError> {
         self.record.writer.sequence += 1;
         store::overwrite(&self.cloud, &self.record, self.page).await
     }

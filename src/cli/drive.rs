@@ -233,7 +233,7 @@ async fn drive(
     let result = tokio::select! {
         result = perform(&mut run, &context, work) => result,
         signal = interrupted() => {
-            return interrupt(display, &context, &run, signal).await;
+            return interrupt(display, &context, &mut run, signal).await;
         }
     };
     let verdict = match &result {

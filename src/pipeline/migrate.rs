@@ -58,7 +58,7 @@ async fn steps(
         async || launch::until_it_answers(context.cloud, &machine).await,
     )
     .await?;
-    run.step(
+    run.announced_step(
         "migrate/data",
         "change the data for the new image",
         async || {

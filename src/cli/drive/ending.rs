@@ -155,24 +155,30 @@ fn state_of_environment(context: &Context<'_>, run: &Run) -> String {
 pub(super) async fn interrupt(
     display: &Display,
     context: &Context<'_>,
-    run: &Run,
+    run: &mut Run,
     signal: &str,
 ) -> Result<ExitCode, Failure> {
-    let id = run.id();
+    let id = &run.id().clone();
     let mut failure = Failure::new(
         Code::Interrupted,
         format!("interrupted by {signal}; run {id} is recorded"),
     );
     let looked = tokio::select! {
         looked = async {
+            let saved = run.save().await;
             let stopped = pipeline::stop_work(context, run).await;
-            (stopped, pipeline::left_by(context.cloud, id).await)
+            (saved, stopped, pipeline::left_by(context.cloud, id).await)
         } => Some(looked),
         _ = interrupted() => None,
     };
     let mut facts = Vec::new();
     match looked {
-        Some((stopped, left)) => {
+        Some((saved, stopped, left)) => {
+            if let Err(error) = saved {
+                failure.causes.push(format!(
+                    "the step that was interrupted could not be recorded: {error}"
+                ));
+            }
             if let Err(error) = stopped {
                 failure.causes.push(format!(
                     "what runs on the seed could not be stopped: {error}"
