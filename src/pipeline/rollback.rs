@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::preflight::{self, Ready, Refusal};
 use super::{Context, PipelineError, Promoted, quarantine, swap, watch};
 use crate::cloud::{ConfigurationSet, ErrorKind, Look, Wait, tags};
+use crate::id::ImageId;
 use crate::pace::Schedule;
 use crate::record::LedgerKind;
 use crate::run::{Held, LeaseError, NewEntry, Run};
@@ -93,14 +94,21 @@ pub(super) async fn clear(
     ready: &Ready,
 ) -> Result<(), PipelineError> {
     settle(context, held, ready).await?;
+    no_failed_draft(context, held, &ready.target_image).await
+}
+
+/// Deletes the draft of an update to this image that failed, if Beanstalk keeps one.
+pub(super) async fn no_failed_draft(
+    context: &Context<'_>,
+    held: &mut Held,
+    image: &ImageId,
+) -> Result<(), PipelineError> {
     let Context { cloud, plan, .. } = *context;
     let environment = cloud
         .environment(&plan.environment, plan.application.as_deref())
         .await?;
     let sets = cloud.configuration_sets(&environment).await?;
-    let ours = |set: &ConfigurationSet| {
-        set.has_failed() && set.image().as_ref() == Some(&ready.target_image)
-    };
+    let ours = |set: &ConfigurationSet| set.has_failed() && set.image().as_ref() == Some(image);
     if !sets.iter().any(ours) {
         return Ok(());
     }
@@ -109,7 +117,7 @@ pub(super) async fn clear(
         // Lost connections are tried again with the step; a draft that stays is no reason not to go back.
         Err(error) if !error.is_transient() => {
             cloud.events().warn(format!(
-                "the failed settings of this promotion are still kept beside the deployed ones: {error}"
+                "the settings of a failed update to {image} are still kept beside the deployed ones: {error}"
             ));
             Ok(())
         }

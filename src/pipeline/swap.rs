@@ -95,7 +95,16 @@ pub(super) async fn is_unsent(
         return Ok(false);
     }
     let named = names_image(context, &ready.environment, &ready.target_image).await?;
-    Ok(matches!(named, Named::Other(_) | Named::Nothing))
+    Ok(match named {
+        Named::Deployed | Named::UnderWay => false,
+        Named::Failed => !has_begun(run, "swap/update"),
+        Named::Other(_) | Named::Nothing => true,
+    })
+}
+
+/// Whether a step was begun by an earlier process of the run, which then may have done it.
+fn has_begun(run: &Run, step: &str) -> bool {
+    run.record().step(&StepId::new(step)).is_some()
 }
 
 /// The update of a way, the same for a promotion, a rollback and a taking back.
@@ -114,9 +123,15 @@ pub(super) async fn update(
         ),
         Direction::Back => ("rollback/update", format!("go back to {}", way.to)),
     };
-    run.step(step, title, async || {
-        if way.direction == Direction::Back {
-            rollback::clear(context, held, ready).await?;
+    let begun = has_begun(run, step);
+    run.announced_step(step, title, async || {
+        match way.direction {
+            Direction::Back => rollback::clear(context, held, ready).await?,
+            // What failed to bring this image before is not of this run, and must not be taken for it later.
+            Direction::Forward if !begun => {
+                rollback::no_failed_draft(context, held, way.to_image).await?;
+            }
+            Direction::Forward => {}
         }
         held.renew().await?;
         send(context, &ready.environment, way, held.guard()).await
@@ -220,8 +235,8 @@ impl<'a> Way<'a> {
     }
 }
 
-/// Sends the update unless the deployed settings name the image already, or an update to it is under way: then the
-/// answer to the first sending was lost. Where neither end of the way is deployed, somebody else was at work.
+/// Sends the update unless the deployed settings name the image already, an update to it is under way, or one to it has
+/// failed and was reverted: then the answer to the first sending was lost, and the watch judges what came of it. Where neither end of the way is deployed, somebody else was at work.
 pub(super) async fn send(
     context: &Context<'_>,
     id: &EnvironmentId,
@@ -232,6 +247,8 @@ pub(super) async fn send(
     match names_image(context, id, way.to_image).await? {
         Named::Deployed => return Ok(Swapped::Already),
         Named::UnderWay => return Ok(Swapped::Sent),
+        // On the way back it is tried again.
+        Named::Failed if way.direction == Direction::Forward => return Ok(Swapped::Sent),
         Named::Other(image) if image != *way.from_image => {
             return Err(PipelineError::Disturbed(format!(
                 "the base image of {} is {image} now and was {} when this run looked: somebody changed it, and \
@@ -239,13 +256,13 @@ pub(super) async fn send(
                 context.plan.environment, way.from_image
             )));
         }
-        Named::Other(_) | Named::Nothing => {}
+        Named::Failed | Named::Other(_) | Named::Nothing => {}
     }
     match cloud.swap_base_image(id, way.to.image(), guard).await {
         Ok(()) => Ok(Swapped::Sent),
         Err(error) if lost_its_answer(&error) => {
             match names_image(context, id, way.to_image).await? {
-                Named::Deployed | Named::UnderWay => Ok(Swapped::Sent),
+                Named::Deployed | Named::UnderWay | Named::Failed => Ok(Swapped::Sent),
                 Named::Other(_) | Named::Nothing => Err(error.into()),
             }
         }
@@ -253,14 +270,20 @@ pub(super) async fn send(
     }
 }
 
-/// "Must be Ready" is what our own second sending meets when the first was applied and its answer lost.
+/// "Must be Ready" is what our own second sending meets when the first was applied and its answer lost; and a second
+/// sending can be held back.
 fn lost_its_answer(error: &CloudError) -> bool {
-    matches!(error.kind, ErrorKind::WrongState | ErrorKind::Unreachable)
+    matches!(
+        error.kind,
+        ErrorKind::WrongState | ErrorKind::Unreachable | ErrorKind::HeldBack
+    )
 }
 
 enum Named {
     Deployed,
     UnderWay,
+    /// By a draft whose update failed: Beanstalk went back by itself.
+    Failed,
     Other(ImageId),
     Nothing,
 }
@@ -284,10 +307,12 @@ async fn names_image(
     let sets = cloud.configuration_sets(&environment).await?;
     let named = |set: &&ConfigurationSet| set.image().as_ref() == Some(image);
     let deployed = sets.iter().filter(named).any(ConfigurationSet::is_deployed);
+    let failed = sets.iter().filter(named).any(ConfigurationSet::has_failed);
     let pending = sets.iter().filter(named).any(ConfigurationSet::is_pending);
     Ok(match (environment.is_ready(), deployed, pending) {
         (true, true, _) => Named::Deployed,
         (false, true, _) | (false, _, true) => Named::UnderWay,
+        _ if failed => Named::Failed,
         _ => {
             let deployed = sets.iter().find(|set| set.is_deployed());
             deployed

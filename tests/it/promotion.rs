@@ -160,6 +160,78 @@ fn an_image_is_in_quarantine_before_its_way_back_is_watched() {
     assert_eq!(world.run(["resume", &output.run_id()]).code, Some(7));
 }
 
+/// A rebuild whose process dies as soon as Beanstalk has taken its update; its run.
+fn dead_in_the_swap(world: &World) -> String {
+    let pid: Arc<OnceLock<u32>> = Arc::default();
+    world.signal_at(&pid, "KILL", Fate::LoseAnswer, |request| {
+        request.operation == "UpdateEnvironment"
+    });
+    let output = world.goldseed(["rebuild", "shop"]).run_as(&pid);
+    world.sandbox.set_hook(None);
+    assert_eq!(output.code, None, "{output}");
+    output.run_id()
+}
+
+#[test]
+fn a_swap_that_may_have_been_sent_is_never_called_untouched_or_over() {
+    let world = World::new();
+    let run = dead_in_the_swap(&world);
+    // Somebody else's run holds the environment meanwhile.
+    let (name, versions) = world
+        .parameters()
+        .into_iter()
+        .find(|(name, _)| name.contains("/lease/"))
+        .unwrap();
+    let other = versions
+        .last()
+        .unwrap()
+        .replace(&run, "20260101-000000-0001");
+    let put = |value: &str| {
+        let call = world.ssm().put_parameter().name(&name).value(value);
+        world.wait_for(call.overwrite(true).send()).unwrap();
+    };
+    put(&other);
+    let held = world.run(["resume", &run]);
+    assert_eq!(held.code, Some(4), "{held}");
+    assert_says(
+        &held,
+        "shop-prod may be changing now, and nobody is watching it",
+    );
+    assert_says(&held, &format!("goldseed resume {run}"));
+    put(&other.replace(r#""released":false"#, r#""released":true"#));
+    world.succeed(["resume", &run]);
+    assert_eq!(world.count("UpdateEnvironment"), 1);
+}
+
+#[test]
+fn an_update_that_failed_while_nobody_watched_is_not_sent_again() {
+    let world = World::new();
+    world.sandbox.behave("golden", Behaviour::NeverJoins);
+    let run = dead_in_the_swap(&world);
+    world.until_ready();
+    assert_eq!(world.base_image(), None);
+    let resumed = world.run(["resume", &run]);
+    assert_eq!(resumed.code, Some(7), "{resumed}");
+    assert_eq!(world.count("UpdateEnvironment"), 1);
+    assert_eq!(world.count("DeleteEnvironmentConfiguration"), 1);
+    let [golden] = world.images("golden").try_into().unwrap();
+    assert!(golden.tags.contains_key("goldseed:quarantined"));
+
+    // A person chooses it again: what is left of an earlier failure is not taken for this one's.
+    let mark = aws_sdk_ec2::types::Tag::builder().key("goldseed:quarantined");
+    let call = world
+        .ec2()
+        .delete_tags()
+        .resources(&golden.id)
+        .tags(mark.build());
+    world.wait_for(call.send()).unwrap();
+    world.begin_change(&[(LAUNCH, "ImageId", &golden.id)]);
+    world.until_ready();
+    world.sandbox.behave("golden", Behaviour::Well);
+    world.succeed(["promote", "shop", "--image", &golden.id]);
+    assert_eq!(world.base_image().as_ref(), Some(&golden.id));
+}
+
 /// A colleague deploys an application version.
 fn deploy(world: &World, label: &str) {
     let client = world.beanstalk();
