@@ -49,6 +49,9 @@ pub enum Health {
     Bad(String),
 }
 
+/// After so many seconds an update that was sent shows in every read.
+const SHOWS_WITHIN: u64 = 120;
+
 impl Health {
     /// Sorts a health status or colour (Beanstalk developer guide, enhanced health).
     pub fn read(status: &str, causes: &[String]) -> Self {
@@ -124,6 +127,10 @@ impl Judge {
                 Judgement::Waiting(state)
             };
         };
+        // Right after the sending two reads can come from a server that is behind.
+        if self.is_unseen(samples) && last.at < SHOWS_WITHIN {
+            return Judgement::Waiting("the update does not show yet".into());
+        }
         if let Some(reason) = self.reverted(settled) {
             return Judgement::Unwell(reason);
         }
@@ -188,6 +195,15 @@ impl Judge {
                 "the environment was Ready with {} and is {} again",
                 self.target, other.status
             )
+        })
+    }
+
+    /// Tells whether nothing of an update was seen at all: no other status than `Ready`, no draft, not its image.
+    fn is_unseen(&self, samples: &[Sample]) -> bool {
+        samples.iter().all(|sample| {
+            matches!(sample.status.as_str(), "Ready" | "Unknown")
+                && sample.draft.is_none()
+                && sample.deployed.as_ref() != Some(&self.target)
         })
     }
 
@@ -336,6 +352,21 @@ mod tests {
         );
         samples.push(sample(40, "Ready", "ami-old"));
         assert!(matches!(judge().judge(&samples), Judgement::Unwell(_)));
+    }
+
+    #[test]
+    fn an_update_that_does_not_show_yet_has_not_been_reverted() {
+        let stale: Vec<Sample> = [5, 20, 65, 80, 119]
+            .map(|at| sample(at, "Ready", "ami-old"))
+            .into();
+        assert!(matches!(judge().judge(&stale), Judgement::Waiting(_)));
+        let mut after = stale.clone();
+        after.push(sample(130, "Ready", "ami-old"));
+        assert!(matches!(judge().judge(&after), Judgement::Unwell(_)));
+        after = stale;
+        after.push(sample(119, "Updating", "ami-old"));
+        after.extend([140, 160].map(|at| sample(at, "Ready", "ami-old")));
+        assert!(matches!(judge().judge(&after), Judgement::Unwell(_)));
     }
 
     #[test]
