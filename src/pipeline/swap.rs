@@ -153,14 +153,20 @@ pub(super) async fn watched(
         Direction::Back => "rollback/watch",
     };
     let environment = &context.plan.environment;
-    let again = run.record().step(&StepId::new(watching)).is_some();
+    // Who went on with a run accepted what runs by then; going back from there accepts it too.
+    let attempts = |step: &str| {
+        run.record()
+            .step(&StepId::new(step))
+            .map_or(0, |step| step.attempt)
+    };
+    let again = attempts(watching) > 0 || attempts("watch/health") > 1;
     let watched = watch::Watched {
         direction: way.direction,
         target: way.to_image,
         ready,
         again,
     };
-    run.step(watching, format!("watch {environment}"), async || {
+    run.announced_step(watching, format!("watch {environment}"), async || {
         watch::until_judged(context, &watched, held).await
     })
     .await

@@ -57,8 +57,12 @@ pub(super) struct Watched<'a> {
 }
 
 impl Watched<'_> {
-    /// The application version that somebody else has deployed since the swap was decided upon.
+    /// The application version that somebody else has deployed since the swap was decided upon; what is judged again
+    /// is judged with the version that runs.
     fn other_version<'s>(&self, samples: &'s [Sample]) -> Option<&'s str> {
+        if self.again {
+            return None;
+        }
         let now = samples
             .iter()
             .rev()

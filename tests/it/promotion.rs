@@ -391,6 +391,19 @@ fn somebody_elses_deployment_in_the_soak_is_not_blamed_on_the_image() {
 }
 
 #[test]
+fn an_image_that_is_bad_under_somebody_elses_deployment_is_taken_back_by_a_resume() {
+    let world = World::new();
+    deploy(&world, "v1");
+    let output = interfered(&world, || deploy(&world, "v2"));
+    assert_eq!(output.code, Some(5), "{output}");
+    world.sandbox.set_hook(None);
+    world.sandbox.behave("golden", Behaviour::Unhealthy);
+    let resumed = world.run(["resume", &output.run_id()]);
+    assert_eq!(resumed.code, Some(7), "{resumed}");
+    assert_eq!(world.base_image(), None);
+}
+
+#[test]
 fn the_draft_that_a_failed_update_of_ours_leaves_is_deleted() {
     let world = World::new();
     world.sandbox.behave("golden", Behaviour::NeverJoins);
