@@ -253,11 +253,7 @@ pub(super) async fn members(
     cloud: &Cloud,
     environment: &Environment,
 ) -> Result<Vec<Member>, CloudError> {
-    let ids = cloud
-        .environment_resources(&environment.id)
-        .await?
-        .instances;
-    let instances = cloud.visible_instances(&ids).await?;
+    let instances = instances(cloud, environment).await?;
     let health = if environment.health_status.is_some() {
         cloud.instances_health(environment).await?
     } else {
@@ -271,6 +267,18 @@ pub(super) async fn members(
             instance,
         })
         .collect())
+}
+
+/// Returns an environment's instances.
+pub(super) async fn instances(
+    cloud: &Cloud,
+    environment: &Environment,
+) -> Result<Vec<Instance>, CloudError> {
+    let ids = cloud
+        .environment_resources(&environment.id)
+        .await?
+        .instances;
+    cloud.visible_instances(&ids).await
 }
 
 /// Chooses the source instance: running, well, deployed, never Spot, the oldest.

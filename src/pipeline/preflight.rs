@@ -11,7 +11,7 @@ mod way_back;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Context, PipelineError, Wish, migrate, observe, probes, quarantine};
+use super::{Context, PipelineError, Wish, migrate, observe, probes, quarantine, watch};
 use crate::cloud::{CloudError, ConfigurationSet, Environment, ErrorKind, ManagedAction};
 use crate::id::{EnvironmentId, ImageId};
 use crate::pace;
@@ -230,6 +230,7 @@ pub(super) async fn ready(
         Some(image) => image.clone(),
         None => stock_image(context, facts, &previous_image).await?,
     };
+    watch::rehearse(context).await?;
     let least = deployed
         .get("aws:autoscaling:asg", "MinSize")
         .and_then(|text| text.parse().ok());

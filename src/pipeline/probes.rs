@@ -1,6 +1,6 @@
 //! Probes: what is asked through the load balancer, before a swap for comparison and in each look of a watch.
 
-use super::{Context, Plan};
+use super::{Context, Plan, preflight};
 use crate::cloud::{CloudError, Environment, Probe, tags};
 use crate::id::ImageId;
 use crate::recipe::HttpCheck;
@@ -12,8 +12,12 @@ pub(super) async fn of_image(
     target: &ImageId,
 ) -> Result<Vec<HttpCheck>, CloudError> {
     let plan = context.plan;
-    let image = context.cloud.image(target).await?;
-    if image.tags.get(tags::RECIPES).map(String::as_str) == Some(plan.recipes_digest().as_str()) {
+    // An image that is gone, or the platform's own that is not for us to see, is of no recipes that we know.
+    let image = preflight::known(context.cloud, target).await?;
+    let of = image
+        .as_ref()
+        .and_then(|image| image.tags.get(tags::RECIPES));
+    if of.map(String::as_str) == Some(plan.recipes_digest().as_str()) {
         return Ok(all(plan));
     }
     if !plan.recipe_probes.is_empty() {

@@ -148,6 +148,10 @@ async fn settle(
             match cloud.abort_update(&ready.environment, held.guard()).await {
                 // It ended in the meantime, or reached its clean-up, where it cannot be aborted: it is waited for.
                 Err(error) if matches!(error.kind, ErrorKind::WrongState | ErrorKind::Refused) => {}
+                Err(error) if error.kind == ErrorKind::Denied => cloud.events().warn(format!(
+                    "the update of {} to {} is not aborted but waited for: {error}",
+                    plan.environment, ready.target
+                )),
                 other => other?,
             }
         } else {

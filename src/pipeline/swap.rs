@@ -94,7 +94,13 @@ pub(super) async fn is_unsent(
     if run.record().is_done("swap/update") {
         return Ok(false);
     }
-    let named = names_image(context, &ready.environment, &ready.target_image).await?;
+    let named = names_image(
+        context,
+        &ready.environment,
+        &ready.target,
+        &ready.target_image,
+    )
+    .await?;
     Ok(match named {
         Named::Deployed | Named::UnderWay => false,
         Named::Failed => !has_begun(run, "swap/update"),
@@ -163,6 +169,7 @@ pub(super) async fn watched(
     let watched = watch::Watched {
         direction: way.direction,
         target: way.to_image,
+        platform: way.to.image().is_none(),
         ready,
         again,
     };
@@ -250,7 +257,7 @@ pub(super) async fn send(
     guard: Guard,
 ) -> Result<Swapped, PipelineError> {
     let cloud = context.cloud;
-    match names_image(context, id, way.to_image).await? {
+    match names_image(context, id, way.to, way.to_image).await? {
         Named::Deployed => return Ok(Swapped::Already),
         Named::UnderWay => return Ok(Swapped::Sent),
         // On the way back it is tried again.
@@ -267,7 +274,7 @@ pub(super) async fn send(
     match cloud.swap_base_image(id, way.to.image(), guard).await {
         Ok(()) => Ok(Swapped::Sent),
         Err(error) if lost_its_answer(&error) => {
-            match names_image(context, id, way.to_image).await? {
+            match names_image(context, id, way.to, way.to_image).await? {
                 Named::Deployed | Named::UnderWay | Named::Failed => Ok(Swapped::Sent),
                 Named::Other(_) | Named::Nothing => Err(error.into()),
             }
@@ -297,6 +304,7 @@ enum Named {
 async fn names_image(
     context: &Context<'_>,
     id: &EnvironmentId,
+    to: &BaseImage,
     image: &ImageId,
 ) -> Result<Named, PipelineError> {
     let cloud = context.cloud;
@@ -311,7 +319,11 @@ async fn names_image(
         )));
     }
     let sets = cloud.configuration_sets(&environment).await?;
-    let named = |set: &&ConfigurationSet| set.image().as_ref() == Some(image);
+    // Settings without an image are those of the platform's own.
+    let named = |set: &&ConfigurationSet| match set.image() {
+        Some(named) => named == *image,
+        None => to.image().is_none(),
+    };
     let deployed = sets.iter().filter(named).any(ConfigurationSet::is_deployed);
     let failed = sets.iter().filter(named).any(ConfigurationSet::has_failed);
     let pending = sets.iter().filter(named).any(ConfigurationSet::is_pending);

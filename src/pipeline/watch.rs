@@ -22,6 +22,9 @@ const POLL: Schedule = Schedule {
     within: Duration::ZERO,
 };
 
+/// After so many answers without a field that they must have, with no good one between, the tool does not understand AWS.
+const MALFORMED: u32 = 5;
+
 /// How many bytes a reason may have that goes into the record.
 const LONGEST_REASON: usize = 300;
 
@@ -50,6 +53,8 @@ pub(super) struct Watched<'a> {
     pub(super) direction: Direction,
     /// The image that the environment should be on.
     pub(super) target: &'a ImageId,
+    /// Whether that is the platform's own, which settings need not name.
+    pub(super) platform: bool,
     /// What the swap stood on.
     pub(super) ready: &'a Ready,
     /// Whether it was watched before: a person who goes on with a run has it judged as it is then.
@@ -105,28 +110,12 @@ pub(super) async fn until_judged(
         of: plan.watch.of as usize,
         deadline: plan.watch.deadline.as_secs(),
     };
-    let mut probes = probes::of_image(context, watched.target).await?;
-    if watched.direction == Direction::Back {
-        // What failed before the swap does not come right by going back.
-        let mut position = 0..;
-        probes.retain(|_| {
-            position
-                .next()
-                .is_none_or(|position| !watched.ready.failing.contains(&position))
-        });
-    }
-    let ask = Ask {
-        least,
-        probes: &probes,
-        failing_before: match watched.direction {
-            Direction::Forward => &watched.ready.failing,
-            Direction::Back => &[],
-        },
-    };
+    let mut probes = None;
     let since = crate::pace::now();
     let clock = cloud.pace().deadline(plan.watch.deadline);
     let mut samples = Vec::new();
     let mut told = std::collections::BTreeSet::new();
+    let mut malformed = 0;
     loop {
         match held.renew().await {
             Err(LeaseError::Cloud(error)) if error.is_transient() => {
@@ -137,14 +126,20 @@ pub(super) async fn until_judged(
             other => other?,
         }
         let at = cloud.pace().unscale(clock.elapsed()).as_secs();
-        let sample = match look(context, at, &ask).await {
+        let sample = match look_once(context, at, watched, &mut probes).await {
             Ok((environment, sample)) => {
+                malformed = 0;
                 tell_events(context, &environment, since, &mut told).await;
                 sample
             }
             // A read that fails is unknown, never bad, and nobody else is watching.
-            Err(error) if !cannot_heal(&error) => unknown(at, least, samples.last(), &error),
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                malformed += u32::from(error.kind == ErrorKind::Malformed);
+                if cannot_heal(&error) || malformed >= MALFORMED {
+                    return Err(error.into());
+                }
+                unknown(at, least, samples.last(), &error)
+            }
         };
         samples.push(sample);
         let state = match judge.judge(&samples) {
@@ -186,7 +181,7 @@ fn shortened(mut reason: String) -> String {
 fn cannot_heal(error: &CloudError) -> bool {
     matches!(
         error.kind,
-        ErrorKind::Denied | ErrorKind::NoCredentials | ErrorKind::HeldBack | ErrorKind::Malformed
+        ErrorKind::Denied | ErrorKind::NoCredentials | ErrorKind::HeldBack
     )
 }
 
@@ -211,6 +206,47 @@ struct Ask<'a> {
     least: usize,
     probes: &'a [HttpCheck],
     failing_before: &'a [u16],
+    /// What is deployed where the settings name no image.
+    unnamed: Option<&'a ImageId>,
+}
+
+/// Looks once as the watch does: what the watch will need to read must be readable before anything is sent.
+pub(super) async fn rehearse(context: &Context<'_>) -> Result<(), CloudError> {
+    let ask = Ask {
+        least: 0,
+        probes: &[],
+        failing_before: &[],
+        unnamed: None,
+    };
+    look(context, 0, &ask).await.map(drop)
+}
+
+/// Looks, with the probes that belong to the image; which those are is found out at the first look that can.
+async fn look_once(
+    context: &Context<'_>,
+    at: u64,
+    watched: &Watched<'_>,
+    probes: &mut Option<Vec<HttpCheck>>,
+) -> Result<(Environment, Sample), CloudError> {
+    let failing = &watched.ready.failing;
+    let forward = watched.direction == Direction::Forward;
+    let probes = match probes {
+        Some(found) => found,
+        None => {
+            let all = probes::of_image(context, watched.target).await?;
+            // What failed before the swap does not come right by going back.
+            let fit = |position: u16| forward || !failing.contains(&position);
+            let fit = (0..).zip(all).filter(|(position, _)| fit(*position));
+            probes.insert(fit.map(|(_, check)| check).collect())
+        }
+    };
+    let ask = Ask {
+        least: watched.ready.least,
+        probes,
+        failing_before: if forward { failing } else { &[] },
+        unnamed: watched.platform.then_some(watched.target),
+    };
+    look(context, at, &ask).await
 }
 
 async fn look(
@@ -223,19 +259,17 @@ async fn look(
         .environment(&plan.environment, plan.application.as_deref())
         .await?;
     let sets = cloud.configuration_sets(&environment).await?;
-    let members = observe::members(cloud, &environment).await?;
+    let instances = observe::instances(cloud, &environment).await?;
     let health = if environment.health_status.is_some() {
         let seen = cloud.environment_health(&environment).await?;
         Health::read(&seen.status, &seen.causes)
     } else {
         Health::read(&environment.health, &[])
     };
-    let running = members
-        .iter()
-        .filter(|member| member.instance.state == InstanceState::Running);
-    let images = running
-        .map(|member| member.instance.image.clone())
-        .collect();
+    let running = instances
+        .into_iter()
+        .filter(|instance| instance.state == InstanceState::Running);
+    let images = running.map(|instance| instance.image).collect();
     let probes = if environment.is_ready() {
         probes::send(context, &environment, ask.probes, ask.failing_before).await
     } else {
@@ -247,7 +281,7 @@ async fn look(
         deployed: sets
             .iter()
             .find(|set| set.is_deployed())
-            .and_then(crate::cloud::ConfigurationSet::image),
+            .and_then(|set| set.image().or_else(|| ask.unnamed.cloned())),
         draft: sets.iter().find(|set| set.is_pending()).map(|set| Draft {
             status: set.status.clone(),
             image: set.image(),

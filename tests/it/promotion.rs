@@ -404,6 +404,53 @@ fn an_image_that_is_bad_under_somebody_elses_deployment_is_taken_back_by_a_resum
 }
 
 #[test]
+fn what_the_watch_will_read_must_be_readable_before_the_swap() {
+    let world = World::new();
+    world.succeed(["build", "shop"]);
+    for operation in ["DescribeEnvironmentResources", "DescribeEnvironmentHealth"] {
+        world.sandbox.set_hook(Some(Hook::new(move |request| {
+            if request.operation == operation {
+                Fate::refused("AccessDenied", "not authorized")
+            } else {
+                Fate::Serve
+            }
+        })));
+        let output = world.run(["promote", "shop"]);
+        assert_eq!(output.code, Some(5), "{output}");
+        assert_says(&output, &format!("the permission for {operation}"));
+        assert_says(&output, "shop-prod was not touched");
+        assert_eq!(world.count("UpdateEnvironment"), 0);
+    }
+    world.sandbox.set_hook(None);
+    let asked = world.count("DescribeInstancesHealth");
+    world.succeed(["promote", "shop"]);
+    assert_eq!(world.count("DescribeInstancesHealth"), asked, "for nothing");
+}
+
+#[test]
+fn the_way_back_to_a_stock_image_that_cannot_be_looked_up_is_watched() {
+    let world = World::new();
+    world
+        .sandbox
+        .behave("golden", Behaviour::WellFor { looks: 2 });
+    let updates = Mutex::new(0);
+    world.sandbox.set_hook(Some(Hook::new(move |request| {
+        let mut updates = updates.lock().unwrap();
+        *updates += usize::from(request.operation == "UpdateEnvironment");
+        let stock =
+            request.operation == "DescribeImages" && request.parameters.to_string().contains(STOCK);
+        if *updates == 2 && stock {
+            Fate::refused("InvalidAMIID.NotFound", "The image id does not exist")
+        } else {
+            Fate::Serve
+        }
+    })));
+    let output = world.run(["rebuild", "shop"]);
+    assert_eq!(output.code, Some(7), "{output}");
+    assert_eq!(world.base_image(), None);
+}
+
+#[test]
 fn the_draft_that_a_failed_update_of_ours_leaves_is_deleted() {
     let world = World::new();
     world.sandbox.behave("golden", Behaviour::NeverJoins);
