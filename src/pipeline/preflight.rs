@@ -105,6 +105,7 @@ pub(super) async fn early(
     let facts = facts(context, accept_downtime, None).await?;
     let mut list = refusals(&facts);
     list.extend(way_back::refusal(context, &facts).await?);
+    list.extend(probes::own_must_pass(context, &facts.environment).await);
     list.extend(quarantine::same_recipes(context).await?);
     list.extend(migrate::consent(
         context.plan.migration.as_ref(),
@@ -127,6 +128,7 @@ pub(super) async fn promotion(
             let facts = facts(context, wish.accept_downtime, Some(&id)).await?;
             let mut list = refusals(&facts);
             list.extend(way_back::refusal(context, &facts).await?);
+            list.extend(probes::own_must_pass(context, &facts.environment).await);
             let golden = match image::choose(context, wish).await? {
                 Ok(golden) => golden,
                 Err(refusal) => {

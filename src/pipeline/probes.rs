@@ -1,6 +1,7 @@
 //! Probes: what is asked through the load balancer, before a swap for comparison and in each look of a watch.
 
-use super::{Context, Plan, preflight};
+use super::preflight::{self, Refusal};
+use super::{Context, Plan};
 use crate::cloud::{CloudError, Environment, Probe, tags};
 use crate::id::ImageId;
 use crate::recipe::HttpCheck;
@@ -33,8 +34,8 @@ fn all(plan: &Plan) -> Vec<HttpCheck> {
     own.chain(&plan.recipe_probes).cloned().collect()
 }
 
-/// Asks every probe once before a swap, and returns the positions of those that fail already. That is no reason to
-/// refuse: the image may bring the page that is asked for.
+/// Asks every probe once before a swap, and returns the positions of those that fail already. That alone is no reason
+/// to refuse: the image may bring the page that is asked for.
 pub(super) async fn failing_before(context: &Context<'_>, environment: &Environment) -> Vec<u16> {
     let mut failing = Vec::new();
     for (position, check) in (0_u16..).zip(all(context.plan)) {
@@ -46,6 +47,25 @@ pub(super) async fn failing_before(context: &Context<'_>, environment: &Environm
         }
     }
     failing
+}
+
+/// Refuses a promotion that the pipeline's own probes would take back whatever its image is: they hold for what serves
+/// now as well, and where they fail already, it is the probe, or the way from here to it.
+pub(super) async fn own_must_pass(
+    context: &Context<'_>,
+    environment: &Environment,
+) -> Vec<Refusal> {
+    let mut list = Vec::new();
+    for check in &context.plan.own_probes {
+        if let Err(reason) = ask(context, environment, check).await {
+            list.push(Refusal::new(
+                format!("before anything was done a probe of the pipeline fails: {reason}"),
+                "mend it, or the way from this machine to it, or take it out of `probes:`: an image is taken back when \
+                 a probe fails",
+            ));
+        }
+    }
+    list
 }
 
 /// Sends every probe; the first that fails is the reason, those that passed before the swap before the others.

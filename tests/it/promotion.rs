@@ -303,19 +303,35 @@ fn a_base_image_that_is_gone_can_be_gone_back_from() {
 }
 
 #[test]
-fn a_probe_that_failed_before_the_swap_is_told_as_such() {
+fn a_probe_of_the_pipeline_that_fails_before_is_refused() {
     let world = World::new();
+    world.succeed(["build", "shop"]);
     // Port 1 of this machine: nobody listens there.
     world.edit(
         "    watch:",
         "    probes:\n      - {url: \"http://127.0.0.1:1/shop\"}\n    watch:",
     );
+    for verb in ["promote", "rebuild"] {
+        let output = world.run([verb, "shop"]);
+        assert_eq!(output.code, Some(4), "{output}");
+        assert_says(
+            &output,
+            "before anything was done a probe of the pipeline fails: http://127.0.0.1:1/shop",
+        );
+    }
+    assert_eq!(world.images("golden").len(), 1, "something was built");
+    assert_eq!(world.count("UpdateEnvironment"), 0);
+}
+
+#[test]
+fn a_probe_of_recipes_that_failed_before_the_swap_is_told_as_such() {
+    let world = World::new();
+    let recipe = fs_err::read_to_string(world.project().join("recipes/greeting.yaml")).unwrap();
+    let probe = "  - http: {path: /shop, contains: nowhere}\n    at: balancer\n";
+    world.write("recipes/greeting.yaml", &(recipe + probe));
     let output = world.run(["rebuild", "shop"]);
     assert_eq!(output.code, Some(7), "{output}");
-    assert_says(
-        &output,
-        "before anything was done a probe fails already: http://127.0.0.1:1/shop",
-    );
+    assert_says(&output, "before anything was done a probe fails already: ");
     assert_says(&output, "(it failed before the swap as well)");
     let record = world.parameters()[&format!("/goldseed/shop/runs/{}/1", output.run_id())].clone();
     assert!(
