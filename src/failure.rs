@@ -4,7 +4,7 @@ use crate::cloud::{CloudError, ErrorKind, WaitError};
 use crate::document::Diagnostics;
 use crate::node::NodeError;
 use crate::pipeline::{PipelineError, PlanError};
-use crate::run::{LeaseError, LedgerError, StoreError};
+use crate::run::{LeaseError, LedgerError, StoreError, wait_for};
 use crate::settings::SettingsError;
 
 /// How the program ends; `--help` lists the same table, and a test holds the two together.
@@ -224,10 +224,9 @@ impl From<PipelineError> for Failure {
             | PipelineError::Lease(LeaseError::Cloud(error))
             | PipelineError::Ledger(LedgerError::Cloud(error)) => error.into(),
             PipelineError::Store(error) => error.into(),
-            PipelineError::Lease(LeaseError::Held(_)) => {
-                Self::new(ExitCode::Refused, error.to_string()).hint(
-                    "wait until that run has ended; a lease that nobody renews ends by itself",
-                )
+            PipelineError::Lease(LeaseError::Held(ref lease)) => {
+                let hint = wait_for(&lease.run);
+                Self::new(ExitCode::Refused, error.to_string()).hint(hint)
             }
             PipelineError::Recipe(_) => Self::new(ExitCode::Recipe, error.to_string()),
             PipelineError::Unsettled(_) => Self::new(ExitCode::Recipe, error.to_string())
@@ -240,7 +239,7 @@ impl From<PipelineError> for Failure {
                 );
                 Self::new(ExitCode::Refused, error.to_string()).hint(hint)
             }
-            PipelineError::RollbackFailed { .. } => {
+            PipelineError::RollbackFailed { .. } | PipelineError::RollbackUnwell { .. } => {
                 Self::new(ExitCode::RollbackFailed, error.to_string())
                     .hint("look at the environment's events and health in the console now")
             }

@@ -37,8 +37,9 @@ pub use plan::{Migration, Plan, PlanError, Source};
 pub use preflight::Refusal;
 pub use rehearse::{Scripts, Stage, rehearse};
 pub use remains::{left_by, stop_work};
-pub use rollback::Accepted;
+pub use rollback::{Accepted, for_a_person};
 pub use status::{Status, status};
+pub use swap::let_go;
 pub use verdict::{Judge, Judgement, Sample};
 
 /// Why a pipeline ended before its end.
@@ -90,6 +91,18 @@ pub enum PipelineError {
         /// Why.
         reason: String,
     },
+    /// A rollback that somebody asked for led to an environment that is not well.
+    #[error("{environment} was to go back from {previous} to {target} and is not well: {reason}")]
+    RollbackUnwell {
+        /// The environment's name.
+        environment: String,
+        /// The base image before.
+        previous: BaseImage,
+        /// The base image that was asked for.
+        target: BaseImage,
+        /// Why.
+        reason: String,
+    },
     /// A rehearsal of recipes changed something the second time as well.
     #[error("a second run of the same recipe changes again: {}", .0.join("; "))]
     Unsettled(Vec<String>),
@@ -115,7 +128,9 @@ impl PipelineError {
             | Self::Lease(LeaseError::Held(_))
             | Self::Ledger(LedgerError::OtherEnvironment { .. }) => Some(Verdict::Refused),
             Self::RolledBack { .. } => Some(Verdict::RolledBack),
-            Self::RollbackFailed { .. } => Some(Verdict::RollbackFailed),
+            Self::RollbackFailed { .. } | Self::RollbackUnwell { .. } => {
+                Some(Verdict::RollbackFailed)
+            }
             _ => None,
         }
     }

@@ -22,7 +22,7 @@ use crate::id::{RunId, StepId};
 use crate::pace;
 use crate::record::{FORMAT, RunRecord, StepRecord, Verb, Verdict, Writer};
 
-pub use lease::{Held, LeaseError, holder};
+pub use lease::{Held, LeaseError, holder, let_go, wait_for};
 pub use ledger::{Ledger, LedgerError, NewEntry};
 pub use store::{StoreError, runs};
 

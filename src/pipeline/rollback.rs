@@ -3,12 +3,15 @@
 //! What was there before is what we go back to: the earlier id, or, if that was the platform's own, the option
 //! removed. Afterwards the image is in quarantine, so that the next scheduled run cannot bring it back by itself.
 
+mod by_hand;
 mod target;
 
 use std::time::Duration;
 
 use super::preflight::{self, Ready, Refusal};
 use super::{Context, PipelineError, Promoted, quarantine, swap, watch};
+pub use by_hand::for_a_person;
+
 use crate::cloud::{ConfigurationSet, ErrorKind, Look, Wait, tags};
 use crate::id::ImageId;
 use crate::pace::Schedule;
@@ -230,9 +233,10 @@ pub(super) async fn to_earlier(
     if let watch::Verdict::Unwell(after) = verdict {
         // What runs now is not known to be the target: neither the ledger nor the quarantine may say so.
         swap::give_back(context, held).await;
-        return Err(PipelineError::RollbackFailed {
-            image: ready.previous.clone(),
-            previous: ready.target.clone(),
+        return Err(PipelineError::RollbackUnwell {
+            environment: context.plan.environment.clone(),
+            previous: ready.previous.clone(),
+            target: ready.target.clone(),
             reason: after,
         });
     }

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::cloud::{CALL_TIMEOUT, Cloud, CloudError, Guard, Parameter, Put, Tags};
 use crate::id::{EnvironmentId, RunId};
 use crate::pace;
-use crate::record::{Lease, Writer};
+use crate::record::{Lease, RunRecord, Writer};
 
 /// How long a lease lasts unless it is renewed: four times what a call can take, so that a slow network alone does
 /// not lose it.
@@ -26,7 +26,7 @@ const MARGIN: Duration = Duration::from_mins(1);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LeaseError {
     /// Another run holds it.
-    #[error("run {} by {} holds the environment since {}, until {} unless it is renewed", .0.run, .0.who, .0.since, .0.until)]
+    #[error("run {} by {} holds the environment since {}, until a minute after {} unless it is renewed", .0.run, .0.who, .0.since, .0.until)]
     Held(Box<Lease>),
     /// It ran out while this process was not looking, or somebody took it over.
     #[error("this run's lease on the environment is over: {0}")]
@@ -69,14 +69,44 @@ pub async fn holder(
         .filter(|lease| is_held(lease, pace::now(), cloud)))
 }
 
+/// What to do about a lease of another run.
+pub fn wait_for(run: &RunId) -> String {
+    format!(
+        "wait until that run has ended, or, where nobody drives it any more, go on with it: goldseed resume {run}; a \
+         lease that nobody renews ends by itself"
+    )
+}
+
+/// Gives back the lease that this process took for a run and let fall, an error or an interrupt having ended the work.
+pub async fn let_go(
+    cloud: &Cloud,
+    environment: &EnvironmentId,
+    record: &RunRecord,
+) -> Result<(), LeaseError> {
+    let Some((number, mut lease)) = highest(cloud, environment).await? else {
+        return Ok(());
+    };
+    if lease.writer.nonce != record.writer.nonce || lease.released {
+        return Ok(());
+    }
+    lease.released = true;
+    lease.writer.sequence += 1;
+    let name = format!("{}/{number}", folder(environment));
+    let value = write(&name, &lease)?;
+    cloud
+        .overwrite_parameter(&name, &value, "goldseed lease")
+        .await?;
+    Ok(())
+}
+
 impl Held {
     /// Takes the lease for a run. A run that held it before, in a process that died, takes it over at once.
     pub async fn acquire(
         cloud: &Cloud,
         environment: &EnvironmentId,
-        run: &RunId,
-        who: &str,
+        record: &RunRecord,
     ) -> Result<Self, LeaseError> {
+        let run = &record.run;
         let now = pace::now();
         let (number, before) = match highest(cloud, environment).await? {
             None => (0, None),
@@ -90,12 +120,13 @@ impl Held {
         }
         let lease = Lease {
             run: run.clone(),
-            who: who.to_owned(),
+            who: record.who.clone(),
             since: now,
             until: after(now, term(cloud)),
             released: false,
+            // The lease is this process's, as the page of the record is.
             writer: Writer {
-                nonce: super::nonce(),
+                nonce: record.writer.nonce.clone(),
                 sequence: 0,
             },
         };

@@ -72,20 +72,40 @@ pub(super) async fn explain(
     };
     let changed_recipes = matches!(error, PipelineError::Recipe(_));
     let refused = matches!(error, PipelineError::Refused(_));
+    let by_hand = tokio::select! {
+        list = pipeline::for_a_person(context, &error) => list,
+        _ = interrupted() => Ok(Vec::new()),
+    };
     let mut failure = Failure::from(error);
+    match by_hand {
+        Ok(list) => failure.hints.extend(list),
+        Err(error) => failure
+            .hints
+            .push(format!("what is set now could not be looked up: {error}")),
+    }
     if refused && verdict.is_none() {
         "refused; nothing was sent this time".clone_into(&mut failure.message);
     }
     let left = tokio::select! {
-        left = pipeline::left_by(context.cloud, id) => Some(left),
+        left = async {
+            let let_go = pipeline::let_go(context, run).await;
+            (let_go, pipeline::left_by(context.cloud, id).await)
+        } => Some(left),
         _ = interrupted() => None,
     };
     let mut facts = Vec::new();
     match left {
-        Some(Ok(list)) => facts = list,
-        Some(Err(error)) => failure
-            .hints
-            .push(format!("what exists could not be looked up: {error}")),
+        Some((let_go, left)) => {
+            if let Err(error) = let_go {
+                failure.hints.push(kept_lease(&error));
+            }
+            match left {
+                Ok(list) => facts = list,
+                Err(error) => failure
+                    .hints
+                    .push(format!("what exists could not be looked up: {error}")),
+            }
+        }
         None => failure
             .hints
             .push("interrupted: what exists was not looked up".to_owned()),
@@ -115,6 +135,10 @@ pub(super) async fn explain(
         next,
     });
     failure
+}
+
+fn kept_lease(error: &PipelineError) -> String {
+    format!("the lease on the environment was not given back and ends by itself: {error}")
 }
 
 /// Whether the run has changed more than it has built: from then on it ends only with a verdict on what it changed.
@@ -166,14 +190,18 @@ pub(super) async fn interrupt(
     let looked = tokio::select! {
         looked = async {
             let saved = run.save().await;
+            let let_go = pipeline::let_go(context, run).await;
             let stopped = pipeline::stop_work(context, run).await;
-            (saved, stopped, pipeline::left_by(context.cloud, id).await)
+            (saved, let_go, stopped, pipeline::left_by(context.cloud, id).await)
         } => Some(looked),
         _ = interrupted() => None,
     };
     let mut facts = Vec::new();
     match looked {
-        Some((saved, stopped, left)) => {
+        Some((saved, let_go, stopped, left)) => {
+            if let Err(error) = let_go {
+                failure.causes.push(kept_lease(&error));
+            }
             if let Err(error) = saved {
                 failure.causes.push(format!(
                     "the step that was interrupted could not be recorded: {error}"

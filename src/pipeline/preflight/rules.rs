@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Facts, Refusal, outage};
-use crate::run::LeaseError;
+use crate::run::{self, LeaseError};
 
 /// How long a swap with its watch may take at most: a managed update must not be due before that.
 const SWAP_TAKES: Duration = Duration::from_mins(90);
@@ -36,7 +36,7 @@ pub(in crate::pipeline) fn standing_refusals(facts: &Facts) -> Vec<Refusal> {
     if let Some(lease) = &facts.lease {
         against(
             format!("{}", LeaseError::Held(Box::new(lease.clone()))),
-            "wait until that run has ended; a lease that nobody renews ends by itself",
+            &run::wait_for(&lease.run),
         );
     }
     if !facts.environment.is_ready() {

@@ -1,0 +1,99 @@
+//! The one call of a swap: compared before, and after an answer that was lost.
+
+use super::{Direction, Swapped, Way};
+use crate::cloud::{CloudError, ConfigurationSet, ErrorKind, Guard};
+use crate::id::{EnvironmentId, ImageId};
+use crate::pipeline::{Context, PipelineError};
+use crate::record::BaseImage;
+
+/// Sends the update unless the deployed settings name the image already, an update to it is under way, or one to it has
+/// failed and was reverted: then the answer to the first sending was lost, and the watch judges what came of it. Where neither end of the way is deployed, somebody else was at work.
+pub(super) async fn send(
+    context: &Context<'_>,
+    id: &EnvironmentId,
+    way: &Way<'_>,
+    guard: Guard,
+) -> Result<Swapped, PipelineError> {
+    let cloud = context.cloud;
+    match names_image(context, id, way.to, way.to_image).await? {
+        Named::Deployed => return Ok(Swapped::Already),
+        Named::UnderWay => return Ok(Swapped::Sent),
+        // On the way back it is tried again.
+        Named::Failed if way.direction == Direction::Forward => return Ok(Swapped::Sent),
+        Named::Other(image) if image != *way.from_image => {
+            return Err(PipelineError::Disturbed(format!(
+                "the base image of {} is {image} now and was {} when this run looked: somebody changed it, and \
+                 nothing was sent",
+                context.plan.environment, way.from_image
+            )));
+        }
+        Named::Failed | Named::Other(_) | Named::Nothing => {}
+    }
+    match cloud.swap_base_image(id, way.to.image(), guard).await {
+        Ok(()) => Ok(Swapped::Sent),
+        Err(error) if lost_its_answer(&error) => {
+            match names_image(context, id, way.to, way.to_image).await? {
+                Named::Deployed | Named::UnderWay | Named::Failed => Ok(Swapped::Sent),
+                Named::Other(_) | Named::Nothing => Err(error.into()),
+            }
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// "Must be Ready" is what our own second sending meets when the first was applied and its answer lost; and a second
+/// sending can be held back.
+fn lost_its_answer(error: &CloudError) -> bool {
+    matches!(
+        error.kind,
+        ErrorKind::WrongState | ErrorKind::Unreachable | ErrorKind::HeldBack
+    )
+}
+
+pub(super) enum Named {
+    Deployed,
+    UnderWay,
+    /// By a draft whose update failed: Beanstalk went back by itself.
+    Failed,
+    Other(ImageId),
+    Nothing,
+}
+
+pub(super) async fn names_image(
+    context: &Context<'_>,
+    id: &EnvironmentId,
+    to: &BaseImage,
+    image: &ImageId,
+) -> Result<Named, PipelineError> {
+    let cloud = context.cloud;
+    let plan = context.plan;
+    let environment = cloud
+        .environment(&plan.environment, plan.application.as_deref())
+        .await?;
+    if environment.id != *id {
+        return Err(PipelineError::Disturbed(format!(
+            "{} is another environment now ({}, was {id})",
+            environment.name, environment.id
+        )));
+    }
+    let sets = cloud.configuration_sets(&environment).await?;
+    // Settings without an image are those of the platform's own.
+    let named = |set: &&ConfigurationSet| match set.image() {
+        Some(named) => named == *image,
+        None => to.image().is_none(),
+    };
+    let deployed = sets.iter().filter(named).any(ConfigurationSet::is_deployed);
+    let failed = sets.iter().filter(named).any(ConfigurationSet::has_failed);
+    let pending = sets.iter().filter(named).any(ConfigurationSet::is_pending);
+    Ok(match (environment.is_ready(), deployed, pending) {
+        (true, true, _) => Named::Deployed,
+        (false, true, _) | (false, _, true) => Named::UnderWay,
+        _ if failed => Named::Failed,
+        _ => {
+            let deployed = sets.iter().find(|set| set.is_deployed());
+            deployed
+                .and_then(ConfigurationSet::image)
+                .map_or(Named::Nothing, Named::Other)
+        }
+    })
+}
