@@ -10,10 +10,10 @@ use crate::cloud::Cloud;
 use crate::display::{Display, Mode};
 use crate::event::Event;
 use crate::failure::ExitCode as Code;
-use crate::id::{ImageId, RunId};
+use crate::id::{ImageId, RunId, StepId};
 use crate::pipeline::{self, Context, PipelineError, Plan, Promoted, Wish};
 use crate::recipe::Library;
-use crate::record::Verdict;
+use crate::record::{RunRecord, Verb, Verdict};
 use crate::run::{NewRun, Run};
 use crate::settings::Settings;
 
@@ -137,9 +137,11 @@ async fn find(
             )));
         }
         let now = plan.sections();
+        let counts = sections_that_count(&record, plan.migration.is_some());
         let changed: Vec<&str> = record
             .plan
             .iter()
+            .filter(|(section, _)| counts.is_none_or(|counts| counts.contains(&section.as_str())))
             .filter(|(section, digest)| now.get(*section) != Some(digest))
             .map(|(section, _)| section.as_str())
             .collect();
@@ -161,6 +163,19 @@ async fn find(
         .hint("`goldseed status PIPELINE` lists the runs there are");
     failure.causes = unreadable;
     Err(failure)
+}
+
+/// The sections of the plan that must be as they were; none: all. Once the image is built, what it was built from may
+/// move on, unless migrations belong to it, which say whether it can be taken back.
+fn sections_that_count(record: &RunRecord, migrates: bool) -> Option<&'static [&'static str]> {
+    let begun = |step: &str| record.step(&StepId::new(step)).is_some();
+    let promotes =
+        matches!(record.verb, Verb::Promote | Verb::Rollback) || begun("preflight/environment");
+    match (promotes, migrates || begun("migrate/place")) {
+        (false, _) => None,
+        (true, true) => Some(&["recipes", "promotion"]),
+        (true, false) => Some(&["promotion"]),
+    }
 }
 
 fn display(invocation: &Invocation) -> Display {

@@ -18,9 +18,6 @@ const PARTS: [&str; 4] = [
 const SECRETS: &str = include_str!("secrets.sh");
 pub(super) const BOOT_UNIT: &str = include_str!("boot.service");
 
-/// Stands for the nonce until the digest is known.
-const NONCE: &str = "@NONCE@";
-
 /// What a script is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -39,7 +36,8 @@ pub enum Purpose {
 pub struct Script {
     /// The whole text. It holds no secret.
     pub text: String,
-    /// Of the text, before its own first digits were put in as the marker of its protocol.
+    /// Of what recipes and values made of it, without the tool's own functions around that: another version of the tool
+    /// gives the same recipes the same digest.
     pub digest: Digest,
     /// In the order in which they are done.
     pub steps: Vec<StepInfo>,
@@ -74,7 +72,7 @@ impl Script {
     }
 }
 
-/// The prelude without its comments, the parts that are needed, and the body; with its digest as the nonce.
+/// The prelude without its comments, the parts that are needed, and the body; with the body's digest as the nonce.
 pub(super) fn assemble(body: &str, secrets: bool) -> (String, Digest) {
     let mut library = String::from(PRELUDE);
     for part in PARTS.iter().filter(|part| is_called(part, body)) {
@@ -95,20 +93,13 @@ pub(super) fn assemble(body: &str, secrets: bool) -> (String, Digest) {
     } else {
         "( gs_all ) 2>&1\ngs_code=$?\n"
     };
-    let template = format!(
-        "#!/bin/sh\n# Compiled by goldseed from recipes; changes to it are lost.\n{library}gs_nonce={NONCE}\ngs_all() {{\n:\n{body}}}\n\
+    let digest = Digest::of(body);
+    let nonce = digest.as_str().get(..8).unwrap_or_default();
+    let text = format!(
+        "#!/bin/sh\n# Compiled by goldseed from recipes; changes to it are lost.\n{library}gs_nonce={nonce}\ngs_all() {{\n:\n{body}}}\n\
          trap gs_close EXIT\ntrap 'exit 1' HUP INT TERM\ngs_open\n{run}[ \"$gs_code\" = 0 ] || exit 1\n"
     );
-    let digest = Digest::of(&template);
-    let nonce = digest.as_str().get(..8).unwrap_or_default();
-    (
-        template.replacen(
-            &format!("gs_nonce={NONCE}"),
-            &format!("gs_nonce={nonce}"),
-            1,
-        ),
-        digest,
-    )
+    (text, digest)
 }
 
 /// Whether a script's body mentions one of a part's functions.
@@ -116,4 +107,17 @@ fn is_called(part: &str, body: &str) -> bool {
     part.lines()
         .filter_map(|line| line.split_once("() {"))
         .any(|(function, _)| body.contains(&format!("{function} ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_is_of_the_body_alone() {
+        let (text, digest) = assemble("gs_step a\n", false);
+        assert_eq!(digest, Digest::of("gs_step a\n"));
+        assert_ne!(digest, assemble("gs_step b\n", false).1);
+        assert!(text.contains(&format!("gs_nonce={}\n", &digest.as_str()[..8])));
+    }
 }

@@ -102,25 +102,12 @@ fn interrupted_in_the_watch(world: &World) -> Output {
     output
 }
 
-/// Lets the lease of a run that was interrupted be over.
-fn end_lease(world: &World) {
-    for (name, versions) in world.parameters() {
-        if name.contains("/lease/") {
-            let value = versions.last().unwrap();
-            let released = value.replace(r#""released":false"#, r#""released":true"#);
-            let call = world.ssm().put_parameter().name(name).value(released);
-            world.wait_for(call.overwrite(true).send()).unwrap();
-        }
-    }
-}
-
 #[test]
 fn a_rollback_from_a_promotion_without_an_entry_goes_one_image_back() {
     let world = World::new();
     interrupted_in_the_watch(&world);
     let first = world.images("golden")[0].id.clone();
     assert_eq!(world.base_image().as_ref(), Some(&first));
-    end_lease(&world);
     world.succeed(["rollback", "shop"]);
     assert_eq!(
         world.base_image(),
@@ -134,7 +121,6 @@ fn a_rollback_from_a_promotion_without_an_entry_goes_one_image_back() {
     world.edit("text: Good morning", "text: Good evening");
     interrupted_in_the_watch(&world);
     assert_ne!(world.base_image(), second);
-    end_lease(&world);
     world.succeed(["rollback", "shop"]);
     assert_eq!(world.base_image(), second);
 }
@@ -464,6 +450,42 @@ fn the_way_back_to_a_stock_image_that_cannot_be_looked_up_is_watched() {
     let output = world.run(["rebuild", "shop"]);
     assert_eq!(output.code, Some(7), "{output}");
     assert_eq!(world.base_image(), None);
+}
+
+#[test]
+fn a_rollback_that_is_not_well_says_what_runs_and_the_way_from_there() {
+    let world = World::new();
+    world.succeed(["rebuild", "shop"]);
+    let golden = world.images("golden")[0].id.clone();
+    world.sandbox.behave(STOCK, Behaviour::WellFor { looks: 2 });
+    let output = world.run(["rollback", "shop"]);
+    assert_eq!(output.code, Some(8), "{output}");
+    let text = output
+        .stderr
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    assert!(text.contains("was to go back from ami-"), "{text}");
+    assert!(text.contains(" to platform and is not well: "), "{text}");
+    assert!(text.contains("its settings name platform"), "{text}");
+    let call = format!("OptionName=ImageId,Value={golden}");
+    assert!(text.contains(&call), "{text}");
+    assert_eq!(world.base_image(), None);
+}
+
+#[test]
+fn a_promotion_goes_on_when_recipes_have_moved_on() {
+    let world = World::new();
+    let output = interrupted_in_the_watch(&world);
+    world.edit("text: Hello", "text: Good evening");
+    world.edit("soak: 1m", "soak: 2m");
+    let refused = world.run(["resume", &output.run_id()]);
+    assert_eq!(refused.code, Some(4), "{refused}");
+    assert_says(&refused, "promotion changed");
+    world.edit("soak: 2m", "soak: 1m");
+    world.succeed(["resume", &output.run_id()]);
+    let [golden] = world.images("golden").try_into().unwrap();
+    assert_eq!(world.parameters()["/goldseed/shop/image"], [golden.id]);
 }
 
 #[test]
