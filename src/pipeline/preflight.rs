@@ -18,7 +18,7 @@ use crate::pace;
 use crate::record::{BaseImage, Lease};
 use crate::run::{self, Ledger, Outcome, Run};
 
-pub(super) use rules::{refusals, standing_refusals};
+pub(super) use rules::{due_updates, refusals, standing_refusals};
 pub(super) use way_back::{known, stock_image, unfit};
 
 /// One reason against, and the way out.
@@ -90,6 +90,8 @@ pub(super) struct Facts {
     pub(super) lease: Option<Lease>,
     pub(super) now: jiff::Timestamp,
     pub(super) accept_downtime: bool,
+    /// When a watch ends at the latest.
+    pub(super) deadline: std::time::Duration,
 }
 
 pub(super) const ROLLING: &str = "aws:autoscaling:updatepolicy:rollingupdate";
@@ -172,6 +174,7 @@ pub(super) async fn facts(
         environment,
         now: pace::now(),
         accept_downtime,
+        deadline: plan.watch.deadline,
     })
 }
 

@@ -213,6 +213,12 @@ pub(super) async fn to_earlier(
                 match target::choose(context, &facts).await? {
                     Ok(target) => {
                         preflight::refuse(list)?;
+                        for due in preflight::due_updates(&facts) {
+                            context
+                                .cloud
+                                .events()
+                                .warn(format!("{}; the rollback is done all the same", due.reason));
+                        }
                         preflight::ready(context, &facts, target).await
                     }
                     Err(refusal) => {

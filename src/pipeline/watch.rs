@@ -230,15 +230,14 @@ async fn look_once(
 ) -> Result<(Environment, Sample), CloudError> {
     let failing = &watched.ready.failing;
     let forward = watched.direction == Direction::Forward;
-    let probes = match probes {
-        Some(found) => found,
-        None => {
-            let all = probes::of_image(context, watched.target).await?;
-            // What failed before the swap does not come right by going back.
-            let fit = |position: u16| forward || !failing.contains(&position);
-            let fit = (0..).zip(all).filter(|(position, _)| fit(*position));
-            probes.insert(fit.map(|(_, check)| check).collect())
-        }
+    let probes = if let Some(found) = probes {
+        found
+    } else {
+        let all = probes::of_image(context, watched.target).await?;
+        // What failed before the swap does not come right by going back.
+        let fit = |position: u16| forward || !failing.contains(&position);
+        let fit = (0..).zip(all).filter(|(position, _)| fit(*position));
+        probes.insert(fit.map(|(_, check)| check).collect())
     };
     let ask = Ask {
         least: watched.ready.least,

@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use super::{Facts, Refusal, outage};
+use crate::cloud::ManagedAction;
 use crate::run::{self, LeaseError};
 
-/// How long a swap with its watch may take at most: a managed update must not be due before that.
+/// How long a swap with its watch may take where the watch's deadline is earlier: a managed update must not be due
+/// before that.
 const SWAP_TAKES: Duration = Duration::from_mins(90);
 
 /// What speaks against a promotion: what stands against any change, and an environment that is sick before.
 pub(in crate::pipeline) fn refusals(facts: &Facts) -> Vec<Refusal> {
     let mut list = standing_refusals(facts);
+    list.extend(due_updates(facts));
     let health = facts
         .environment
         .health_status
@@ -75,18 +78,32 @@ pub(in crate::pipeline) fn standing_refusals(facts: &Facts) -> Vec<Refusal> {
     if !facts.accept_downtime {
         list.extend(outage::outage(facts));
     }
-    let end = facts.now + SWAP_TAKES;
-    for action in &facts.actions {
-        let due = action.window.is_none_or(|window| window < end);
-        if action.status != "Scheduled" || due {
-            list.push(Refusal::new(
-                format!(
-                    "a managed update of {name} is {}: {}",
-                    action.status, action.description
-                ),
-                "wait until it is over, or move its window",
-            ));
-        }
-    }
+    let at_work = |action: &&ManagedAction| action.status != "Scheduled";
+    let at_work = facts.actions.iter().filter(at_work);
+    list.extend(at_work.map(|action| managed(name, action)));
     list
+}
+
+/// The managed updates that would begin while a swap goes on or is watched. A rollback does not wait for them.
+pub(in crate::pipeline) fn due_updates(facts: &Facts) -> Vec<Refusal> {
+    let end = facts.now + SWAP_TAKES.max(facts.deadline);
+    let due = |action: &&ManagedAction| {
+        action.status == "Scheduled" && action.window.is_none_or(|window| window < end)
+    };
+    let due = facts.actions.iter().filter(due);
+    due.map(|action| managed(&facts.environment.name, action))
+        .collect()
+}
+
+fn managed(environment: &str, action: &ManagedAction) -> Refusal {
+    let window = action
+        .window
+        .map_or_else(String::new, |window| format!(" for {window}"));
+    Refusal::new(
+        format!(
+            "a managed update of {environment} is {}{window}: {}",
+            action.status, action.description
+        ),
+        "wait until it is over, or move its window",
+    )
 }

@@ -49,6 +49,7 @@ fn fine() -> Facts {
         lease: None,
         now: "2026-11-23T03:00:00Z".parse().unwrap(),
         accept_downtime: false,
+        deadline: Duration::from_hours(1),
     }
 }
 
@@ -238,6 +239,15 @@ fn a_managed_update_is_refused_when_it_runs_or_is_due_before_we_would_be_done() 
     let mut later = fine();
     later.actions.push(action("Scheduled", 48));
     assert_eq!(refusals(&later), []);
+    later.deadline = Duration::from_hours(49);
+    assert_eq!(refusals(&later).len(), 1, "the watch would meet it");
+    assert_eq!(
+        standing_refusals(&later),
+        [],
+        "a rollback does not wait for it"
+    );
+    later.actions.push(action("Pending", 48));
+    assert_eq!(standing_refusals(&later).len(), 1);
 }
 
 #[test]
