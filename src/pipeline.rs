@@ -7,6 +7,7 @@
 mod apply;
 mod generalise;
 mod image;
+mod inspect;
 mod launch;
 mod migrate;
 mod names;

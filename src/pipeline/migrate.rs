@@ -7,7 +7,7 @@
 use super::names::Role;
 use super::plan::Migration;
 use super::preflight::{Ready, Refusal};
-use super::{Context, PipelineError, apply, launch, names, observe};
+use super::{Context, PipelineError, apply, inspect, launch, names, observe};
 use crate::cloud::{Image, tags};
 use crate::id::ImageId;
 use crate::record::BaseImage;
@@ -62,7 +62,8 @@ async fn steps(
         "migrate/data",
         "change the data for the new image",
         async || {
-            launch::must_be_quiet(context, &id, "migrate", &machine).await?;
+            inspect::must_be_quiet(context, &id, "migrate", &machine).await?;
+            inspect::must_have_booted(context, &id, &machine).await?;
             let unit = names::unit(&id, "migrate");
             let script = &migration.script;
             let done = apply::script(context.cloud, &machine, &unit, script, "the migration").await;

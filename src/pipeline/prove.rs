@@ -1,7 +1,8 @@
 //! Prove: boot a throw-away machine from the golden image and check it. Fresh identity, no leftovers, the application
 //! put in place as a deployment would, every recipe's checks. Only this proves what happens at shutdown and boot.
 
-use super::launch::{self, Identity, Seed};
+use super::inspect::{self, Identity};
+use super::launch::{self, Seed};
 use super::names::Role;
 use super::observe::Ground;
 use super::{Context, PipelineError, apply};
@@ -35,8 +36,8 @@ pub(super) async fn boots(
         "prove/identity",
         format!("check that {proof} is a new machine"),
         async || {
-            launch::must_be_quiet(context, &id, "proof", &proof).await?;
-            let fresh = launch::identity(context, &id, "proof", &proof).await?;
+            inspect::must_be_quiet(context, &id, "proof", &proof).await?;
+            let fresh = inspect::identity(context, &id, "proof", &proof).await?;
             must_differ(golden, &seed.identity, &fresh)?;
             Ok(fresh)
         },
@@ -46,7 +47,7 @@ pub(super) async fn boots(
         "prove/checks",
         "no leftovers, and every recipe's checks",
         async || {
-            launch::must_have_no_leftovers(context, &id, &proof).await?;
+            inspect::must_have_no_leftovers(context, &id, &proof).await?;
             apply::checks(context.cloud, &id, "proof", &proof, &context.plan.verify).await
         },
     )

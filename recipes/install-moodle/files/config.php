@@ -34,11 +34,15 @@ if (is_file('/etc/goldseed/database/reader')) {
     $CFG->dboptions['readonly'] = ['instance' => [$goldseed_value('/etc/goldseed/database/reader')], 'latency' => 1];
 }
 if ($CFG->dbpass === '') {
-    if (PHP_SAPI !== 'cli') {
-        http_response_code(503);
-        header('Retry-After: 30');
+    $goldseed_why = "This machine has not fetched its secrets yet.\n";
+    if (PHP_SAPI === 'cli') {
+        // A text alone would end with 0, which says that all is well.
+        fwrite(STDERR, $goldseed_why);
+        exit(1);
     }
-    exit("This machine has not fetched its secrets yet.\n");
+    http_response_code(503);
+    header('Retry-After: 30');
+    exit($goldseed_why);
 }
 
 // The same on all machines, whatever name they are asked by.

@@ -16,18 +16,29 @@ define('WP_HTTP_BLOCK_EXTERNAL', true);
 $_SERVER['HTTP_HOST'] ??= 'localhost';
 $_SERVER['REQUEST_URI'] ??= '/';
 $_SERVER['SERVER_PROTOCOL'] ??= 'HTTP/1.1';
+// WordPress ends with a page and 0 when it has no database: that must not read as "nothing to do".
+$finished = false;
+register_shutdown_function(static function () use (&$finished): void {
+    if (!$finished) {
+        exit(1);
+    }
+});
 require '/opt/goldseed/app/wordpress/wp-load.php';
 require_once ABSPATH . 'wp-admin/includes/upgrade.php';
 
 function leave(string $message, int $code): never
 {
+    global $finished;
+    $finished = true;
     fwrite($code === 0 ? STDOUT : STDERR, $message . "\n");
     exit($code);
 }
 
 $wpdb->suppress_errors();
 if (($argv[1] ?? '') === 'is-installed') {
-    exit(is_blog_installed() ? 0 : 1);
+    $finished = true;
+    // A set-up that was stopped in the middle has its settings and nobody who could log in.
+    exit(is_blog_installed() && $wpdb->get_var("SELECT 1 FROM $wpdb->users LIMIT 1") ? 0 : 1);
 }
 // Two seeds at once: the second waits, and finds it done.
 if ($wpdb->get_var("SELECT GET_LOCK('goldseed-install-wordpress', 60)") !== '1') {
@@ -35,6 +46,9 @@ if ($wpdb->get_var("SELECT GET_LOCK('goldseed-install-wordpress', 60)") !== '1')
 }
 wp_cache_flush();
 if (is_blog_installed()) {
+    if (!$wpdb->get_var("SELECT 1 FROM $wpdb->users LIMIT 1")) {
+        leave('the set-up of WordPress in ' . DB_NAME . ' was stopped half-way: it has no user. Empty that database', 1);
+    }
     leave('WordPress is installed already', 0);
 }
 $tables = $wpdb->get_col('SHOW TABLES');

@@ -12,11 +12,15 @@ $goldseed_value = static function (string $path): string {
 
 $goldseed_password = $goldseed_value('/run/goldseed-secrets/database-password');
 if ($goldseed_password === '') {
-    if (PHP_SAPI !== 'cli') {
-        http_response_code(503);
-        header('Retry-After: 30');
+    $goldseed_why = "This machine has not fetched its secrets yet.\n";
+    if (PHP_SAPI === 'cli') {
+        // A text alone would end with 0, which says that all is well.
+        fwrite(STDERR, $goldseed_why);
+        exit(1);
     }
-    exit("This machine has not fetched its secrets yet.\n");
+    http_response_code(503);
+    header('Retry-After: 30');
+    exit($goldseed_why);
 }
 
 define('DB_HOST', $goldseed_value('/etc/goldseed/database/host') . ':' . $goldseed_value('/etc/goldseed/database/port'));
