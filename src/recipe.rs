@@ -12,6 +12,7 @@ mod forms;
 mod include;
 mod interpolate;
 mod library;
+mod look;
 mod model;
 mod outcome;
 mod parameters;

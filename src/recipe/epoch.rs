@@ -1,11 +1,13 @@
 //! Stretches of steps between which the machine is looked at anew.
 //!
-//! Within a stretch one `stat` and one `sha256sum` serve all steps. That is right only as long as nothing happens
-//! behind their back, so a step that can change anything (a package, a command, a service, …) ends the stretch, and so
-//! does a second step on the same path.
+//! Within a stretch one look serves all steps. That is right only as long as nothing happens behind its back, so a step
+//! that can change anything (a package, a command, a service, …) ends the stretch, and so does a second step on the same
+//! path, or one whose owner is a user that a step before it makes. Only edits of lines share a file: each is compared
+//! with what those before it leave.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
+use super::look::{self, Look};
 use super::quote::{quote, words};
 use super::resources::Work;
 
@@ -62,67 +64,84 @@ pub(crate) fn claimed_below<'a>(units: &'a [Unit], folders: &[&str]) -> BTreeSet
 
 /// How many units the first stretch has; at least one.
 fn length(units: &[Unit]) -> usize {
-    let mut claimed: Vec<&str> = Vec::new();
+    let mut touched = Touched::default();
     for (index, unit) in units.iter().enumerate() {
-        let work = match &unit.call {
+        let (work, sure) = match &unit.call {
             Call::Skip => continue,
-            Call::Handler { work, .. } | Call::Step { work, .. } => work,
+            Call::Handler { work, .. } => (work, false),
+            Call::Step {
+                work, seed_only, ..
+            } => (work, !seed_only),
         };
-        if work
-            .claims
-            .iter()
-            .any(|path| claimed.contains(&path.as_str()))
-        {
+        if !touched.take(work, sure) {
             return index;
         }
         if work.ends_epoch {
             return index + 1;
         }
-        claimed.extend(work.claims.iter().map(String::as_str));
     }
     units.len()
 }
 
+/// What the steps of a stretch change, and what must stay as it was seen.
+#[derive(Default)]
+struct Touched<'a> {
+    claimed: HashMap<&'a str, Sharing>,
+    needed: BTreeSet<String>,
+}
+
+/// Whether other steps of the stretch may change the same.
+#[derive(PartialEq, Eq)]
+enum Sharing {
+    /// Edits of lines, each of which is compared with what those before it leave.
+    Lines,
+    No,
+}
+
+impl<'a> Touched<'a> {
+    /// Takes a step in, unless what was seen would not hold for it. `sure` says that it is done wherever the script runs.
+    fn take(&mut self, work: &'a Work, sure: bool) -> bool {
+        let lines_only = sure
+            && !work.looks.is_empty()
+            && work
+                .looks
+                .iter()
+                .all(|look| matches!(look, Look::Line { .. }));
+        let needs: Vec<String> = work.looks.iter().flat_map(Look::needs).collect();
+        let stale = |claim: &String| {
+            self.needed.contains(claim)
+                || self
+                    .claimed
+                    .get(claim.as_str())
+                    .is_some_and(|sharing| !lines_only || *sharing == Sharing::No)
+        };
+        if work.claims.iter().any(stale)
+            || needs
+                .iter()
+                .any(|need| self.claimed.contains_key(need.as_str()))
+        {
+            return false;
+        }
+        for claim in &work.claims {
+            let sharing = if lines_only {
+                Sharing::Lines
+            } else {
+                Sharing::No
+            };
+            self.claimed.insert(claim, sharing);
+        }
+        self.needed.extend(needs);
+        true
+    }
+}
+
 /// The looks at everything that a stretch compares.
 fn look(epoch: &[Unit], text: &mut String) {
-    let works = || {
-        epoch.iter().filter_map(|unit| match &unit.call {
-            Call::Step { work, .. } => Some(work),
-            Call::Skip | Call::Handler { .. } => None,
-        })
-    };
-    // Files of the system's own folders stand below the root that tests move.
-    let system: Vec<String> = works()
-        .flat_map(|work| &work.system)
-        .map(|path| format!("\"$gs_root\"{}", quote(path)))
-        .collect();
-    let looks = [
-        (
-            "gs_look_attributes",
-            works()
-                .flat_map(|work| &work.attributes)
-                .collect::<Vec<_>>(),
-        ),
-        (
-            "gs_look_contents",
-            works().flat_map(|work| &work.contents).collect(),
-        ),
-    ];
-    for (function, paths) in looks {
-        if paths.is_empty() && system.is_empty() {
-            continue;
-        }
-        text.push_str(function);
-        for path in paths
-            .into_iter()
-            .map(|path| quote(path))
-            .chain(system.iter().cloned())
-        {
-            text.push(' ');
-            text.push_str(&path);
-        }
-        text.push('\n');
-    }
+    let looks = epoch.iter().filter_map(|unit| match &unit.call {
+        Call::Step { work, .. } => Some(work.looks.iter().map(|look| (unit.id.as_str(), look))),
+        Call::Skip | Call::Handler { .. } => None,
+    });
+    look::write(looks.flatten(), text);
 }
 
 fn call(unit: &Unit, text: &mut String) {
@@ -146,8 +165,13 @@ fn call(unit: &Unit, text: &mut String) {
             } else {
                 format!("gs_notify={}\n", quote(&notify.join(" ")))
             };
+            let function = if work.looks_decide {
+                "gs_do"
+            } else {
+                "gs_step"
+            };
             let step = format!(
-                "gs_step {id} {}",
+                "{function} {id} {}",
                 words(work.words.iter().map(String::as_str))
             );
             if *seed_only {
@@ -164,22 +188,83 @@ fn call(unit: &Unit, text: &mut String) {
 mod tests {
     use super::*;
 
-    fn unit(id: &str, path: &str, ends_epoch: bool) -> Unit {
-        let work = Work {
-            words: vec!["gs_x".to_owned(), path.to_owned()],
-            attributes: vec![path.to_owned()],
-            claims: vec![path.to_owned()],
-            ends_epoch,
-            ..Work::default()
-        };
+    use crate::recipe::look::{Attributes, account};
+
+    fn step(id: &str, work: Work) -> Unit {
         Unit {
             id: id.to_owned(),
             call: Call::Step {
-                work,
+                work: Work {
+                    words: vec!["gs_x".to_owned()],
+                    looks_decide: true,
+                    ..work
+                },
                 notify: Vec::new(),
                 seed_only: false,
             },
         }
+    }
+
+    fn unit(id: &str, path: &str, ends_epoch: bool) -> Unit {
+        owned(id, path, "root", ends_epoch)
+    }
+
+    fn owned(id: &str, path: &str, owner: &str, ends_epoch: bool) -> Unit {
+        let attributes = Attributes {
+            bits: 0o040_755,
+            owner: owner.to_owned(),
+            group: "root".to_owned(),
+        };
+        let work = Work {
+            looks: vec![Look::Directory {
+                path: path.to_owned(),
+                attributes,
+            }],
+            claims: vec![path.to_owned()],
+            ends_epoch,
+            ..Work::default()
+        };
+        step(id, work)
+    }
+
+    fn line(id: &str, path: &str) -> Unit {
+        let work = Work {
+            looks: vec![Look::Line {
+                path: path.to_owned(),
+                line: "x".to_owned(),
+                pattern: String::new(),
+            }],
+            claims: vec![path.to_owned()],
+            ..Work::default()
+        };
+        step(id, work)
+    }
+
+    fn user(id: &str, name: &str) -> Unit {
+        let work = Work {
+            looks: vec![Look::User {
+                name: name.to_owned(),
+                uid: String::new(),
+                home: String::new(),
+                shell: String::new(),
+                groups: String::new(),
+            }],
+            claims: vec![account(name)],
+            ..Work::default()
+        };
+        step(id, work)
+    }
+
+    /// The ids of each stretch.
+    fn stretches(units: &[Unit]) -> Vec<Vec<&str>> {
+        let mut rest = units;
+        let mut found = Vec::new();
+        while !rest.is_empty() {
+            let (epoch, after) = rest.split_at(length(rest));
+            found.push(epoch.iter().map(|unit| unit.id.as_str()).collect());
+            rest = after;
+        }
+        found
     }
 
     #[test]
@@ -190,10 +275,54 @@ mod tests {
             unit("c", "/3", false),
             unit("d", "/3", false),
         ];
+        assert_eq!(stretches(&units), [vec!["a", "b"], vec!["c"], vec!["d"]]);
         assert_eq!(
-            write(&units),
-            "gs_look_attributes /1 /2\ngs_step a gs_x /1\ngs_step b gs_x /2\ngs_look_attributes /3\n\
-             gs_step c gs_x /3\ngs_look_attributes /3\ngs_step d gs_x /3\n"
+            write(&units[..2]),
+            "gs_look_attributes /1 /2\ngs_compare 'directory\ta\t/1\t41ed|root|root\n\
+             directory\tb\t/2\t41ed|root|root\n'\ngs_do a gs_x\ngs_do b gs_x\n"
+        );
+    }
+
+    #[test]
+    fn lines_of_one_file_are_looked_at_together_and_nothing_else_of_it() {
+        let mut seed_only = line("seed", "/a");
+        if let Call::Step { seed_only, .. } = &mut seed_only.call {
+            *seed_only = true;
+        }
+        let units = [
+            line("1", "/a"),
+            line("2", "/b"),
+            line("3", "/a"),
+            unit("4", "/a", false),
+            line("5", "/a"),
+            seed_only,
+            line("6", "/a"),
+        ];
+        assert_eq!(
+            stretches(&units),
+            [
+                vec!["1", "2", "3"],
+                vec!["4"],
+                vec!["5"],
+                vec!["seed"],
+                vec!["6"]
+            ]
+        );
+    }
+
+    #[test]
+    fn users_are_looked_at_together_and_what_is_theirs_after_they_are_made() {
+        let units = [
+            user("1", "ada"),
+            user("2", "eve"),
+            owned("3", "/c", "bob", false),
+            owned("4", "/a", "ada", false),
+            line("5", "/etc/passwd"),
+            user("6", "bob"),
+        ];
+        assert_eq!(
+            stretches(&units),
+            [vec!["1", "2", "3"], vec!["4", "5"], vec!["6"]]
         );
     }
 

@@ -1,11 +1,5 @@
 # Files, folders, links and lines.
 
-# Looks at everything that a stretch of steps compares, with one process each.
-gs_look_attributes() { gs_stats=$gs_nl$(stat -L -c '%f|%U|%G|%n' "$@" 2>/dev/null)$gs_nl; }
-gs_look_contents() { gs_sums=$gs_nl$(sha256sum "$@" 2>/dev/null)$gs_nl; }
-gs_has_attributes() { case $gs_stats in *"$gs_nl$1$gs_nl"*) ;; *) return 1 ;; esac; }
-gs_has_content() { case $gs_sums in *"$gs_nl$1$gs_nl"*) ;; *) return 1 ;; esac; }
-
 # PATH: names the temporary file or folder beside it, writes that name down, and makes sure it is not there.
 gs_temporary() {
   gs_temp=$1.~goldseed
@@ -27,32 +21,30 @@ gs_settle() {
   gs_attributes "$gs_temp" "$2" "$3" "$4" && mv -f "$gs_temp" "$1" && gs_temporary_done && gs_label "$1"
 }
 
-# PATH OWNER GROUP MODE EXPECTED
+# PATH OWNER GROUP MODE
 gs_directory() {
-  gs_has_attributes "$5" && return 0
   gs_touch && mkdir -p "$1" && gs_attributes "$1" "$2" "$3" "$4" && gs_label "$1"
 }
 
-# PATH OWNER GROUP MODE EXPECTED DIGEST CHECK ENCODING CONTENT
+# PATH OWNER GROUP MODE CHECK ENCODING CONTENT [LOOK]: what differs was seen under the step's id, or as LOOK.
 gs_file() {
-  if gs_has_content "$6"; then
-    gs_has_attributes "$5" && return 0
+  if gs_differs "${8:-$gs_id}:attributes"; then
     gs_touch && gs_attributes "$1" "$2" "$3" "$4"
     return
   fi
   gs_touch && gs_temporary "$1" || return 1
-  case $8 in
-    text) ( umask 077; set -C; printf %s "$9" > "$gs_temp" ) ;;
-    *) ( umask 077; set -C; printf %s "$9" | base64 -d > "$gs_temp" ) ;;
+  case $6 in
+    text) ( umask 077; set -C; printf %s "$7" > "$gs_temp" ) ;;
+    *) ( umask 077; set -C; printf %s "$7" | base64 -d > "$gs_temp" ) ;;
   esac || return 1
-  if [ -z "$7" ]; then
+  if [ -z "$5" ]; then
     gs_settle "$1" "$2" "$3" "$4"
     return
   fi
   rm -f "$1.~goldseed-old"
   if [ -e "$1" ]; then cp -p "$1" "$1.~goldseed-old" || return 1; fi
   gs_settle "$1" "$2" "$3" "$4" || return 1
-  if sh -c "$7" < /dev/null; then
+  if sh -c "$5" < /dev/null; then
     rm -f "$1.~goldseed-old"
     return 0
   fi
@@ -61,9 +53,10 @@ gs_file() {
   return 1
 }
 
-# PATH MODE BITS DIGEST CONTENT: root's file in one of the system's own folders.
+# PATH MODE CONTENT: root's file in one of the system's own folders.
 gs_system_file() {
-  gs_file "$gs_root$1" root root "$2" "$3|root|root|$gs_root$1" "$4  $gs_root$1" '' text "$5"
+  gs_differs "$1" || return 0
+  gs_file "$gs_root$1" root root "$2" '' text "$3" "$1"
 }
 
 # PATH PROGRAM: an awk program rewrites a file; owner, group and mode stay.

@@ -18,7 +18,7 @@ gs_runtime=$gs_root/run/goldseed
 gs_work=$gs_runtime/work.$$
 gs_nl='
 '
-gs_id= gs_changed= gs_notify= gs_stats= gs_sums= gs_apt_fresh= gs_booting= gs_keep= gs_imds_token= gs_region=
+gs_id= gs_changed= gs_notify= gs_other= gs_apt_fresh= gs_booting= gs_keep= gs_imds_token= gs_region=
 
 gs_say() { printf '%s\n' "$*"; }
 
@@ -72,11 +72,15 @@ gs_handle() {
 }
 
 gs_open() {
-  mkdir -p "$gs_runtime" && ( umask 077; mkdir -p "$gs_state/pending" "$gs_state/archives" "$gs_work" ) || exit 1
+  if [ ! -d "$gs_runtime" ]; then mkdir -p "$gs_runtime" || exit 1; fi
+  if [ ! -d "$gs_state/pending" ] || [ ! -d "$gs_state/archives" ]; then
+    ( umask 077; mkdir -p "$gs_state/pending" "$gs_state/archives" ) || exit 1
+  fi
   # What a killed run left: folders of dead processes, and at most one temporary file.
   for gs_old in "$gs_runtime"/work.*; do
-    kill -0 "${gs_old##*.}" 2>/dev/null || rm -rf "$gs_old"
+    [ ! -d "$gs_old" ] || kill -0 "${gs_old##*.}" 2>/dev/null || rm -rf "$gs_old"
   done
+  rm -rf "$gs_work" && mkdir -m 0700 "$gs_work" || exit 1
   if [ -s "$gs_state/temporary" ]; then
     IFS= read -r gs_old < "$gs_state/temporary"
     case $gs_old in /*'.~goldseed') rm -rf "$gs_old" ;; esac
@@ -91,13 +95,13 @@ gs_close() { rm -rf "$gs_work"; }
 # What recipes tell the bridge holds for one apply: lists that its own steps do not write are of an earlier one's recipes.
 # So it is with what is to be taken away before an image is made.
 gs_forget_lists() {
-  rm -f "$gs_root/opt/goldseed/generalise.d/seed-steps"
+  [ ! -e "$gs_root/opt/goldseed/generalise.d/seed-steps" ] || rm -f "$gs_root/opt/goldseed/generalise.d/seed-steps"
   for gs_list in "$gs_root"/opt/goldseed/bridge/apps.d/* "$gs_root"/opt/goldseed/bridge/mounts.d/*; do
     gs_kept=
     for gs_name in "$@"; do
       [ "$gs_root$gs_name" != "$gs_list" ] || gs_kept=1
     done
-    [ -n "$gs_kept" ] || rm -rf "$gs_list"
+    [ -n "$gs_kept" ] || [ ! -e "$gs_list" ] || rm -rf "$gs_list"
   done
 }
 
@@ -149,7 +153,7 @@ gs_install_boot() {
 gs_remove_boot() {
   for gs_path in "$gs_root/etc/systemd/system/multi-user.target.wants/goldseed-boot.service" \
     "$gs_root/etc/systemd/system/goldseed-boot.service" "$gs_root/opt/goldseed/boot"; do
-    rm -rf "$gs_path" || return 1
+    if [ -e "$gs_path" ] || [ -h "$gs_path" ]; then rm -rf "$gs_path" || return 1; fi
   done
 }
 # Beanstalk's deployment hooks look for this file.

@@ -6,6 +6,7 @@
 use super::forms::{is_path, parse_mode};
 use super::interpolate::Scope;
 use super::library::Files;
+use super::look::{self, Look};
 use super::model::Role;
 use crate::document::{self, Fields, Key, Node, Review, Value};
 
@@ -98,13 +99,11 @@ pub(crate) fn kinds() -> Vec<&'static str> {
 pub(crate) struct Work {
     /// The function and its arguments, not yet quoted.
     pub(crate) words: Vec<String>,
-    /// Paths whose type, owner, group and mode the call compares.
-    pub(crate) attributes: Vec<String>,
-    /// Files whose content the call compares.
-    pub(crate) contents: Vec<String>,
-    /// Files below the system's own folders whose attributes and content the call compares.
-    pub(crate) system: Vec<String>,
-    /// The path that the call may change, so that no stale look at it is used afterwards.
+    /// What is looked at before its stretch of steps begins.
+    pub(crate) looks: Vec<Look>,
+    /// Whether there is nothing to do when nothing that is looked at differs.
+    pub(crate) looks_decide: bool,
+    /// The paths and accounts that the call may change, so that no stale look at them is used afterwards.
     pub(crate) claims: Vec<String>,
     /// Whether anything on the machine may be different afterwards.
     pub(crate) ends_epoch: bool,
@@ -242,6 +241,7 @@ struct Attributes {
     owner: String,
     group: String,
     mode: String,
+    /// The mode as a number.
     bits: u32,
 }
 
@@ -267,14 +267,13 @@ impl Attributes {
         })
     }
 
-    /// What `stat -c '%f|%U|%G|%n'` prints when all is as it should be; `kind` are the type bits of `st_mode`.
-    fn expected(&self, kind: u32, path: &str) -> String {
-        format!(
-            "{:x}|{}|{}|{path}",
-            kind | self.bits,
-            self.owner,
-            self.group
-        )
+    /// What a look compares; `kind` are the type bits of `st_mode`.
+    fn expected(&self, kind: u32) -> look::Attributes {
+        look::Attributes {
+            bits: kind | self.bits,
+            owner: self.owner.clone(),
+            group: self.group.clone(),
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 # Commands at certain times.
 
-# KIND NAME ROLE DIGEST SCRIPT: the command is a script of its own, so that neither cron nor systemd reads signs in it.
+# KIND NAME ROLE SCRIPT: the command is a script of its own, so that neither cron nor systemd reads signs in it.
 gs_scheduled() {
   mkdir -p "$gs_root/opt/goldseed/commands" || return 1
-  gs_system_file "/opt/goldseed/commands/$1-$2" 0755 81ed "$4" "$5"
+  gs_system_file "/opt/goldseed/commands/$1-$2" 0755 "$4"
 }
 
 # PATH...: what only the seed does. It compares a machine with /opt/goldseed/seed, which no image has, and before an
@@ -24,22 +24,22 @@ gs_seed_only() {
   done
 }
 
-# NAME ROLE DIGEST SCRIPT DIGEST ENTRY
+# NAME ROLE SCRIPT ENTRY
 gs_cron() {
   if [ ! -d "$gs_root/etc/cron.d" ]; then
     gs_say 'there is no cron here; a package step has to bring it first (al2023: cronie, debian: cron), or make it a timer step'
     return 1
   fi
   if [ "$2" = seed ]; then gs_seed_only "/etc/cron.d/$1" "/opt/goldseed/commands/cron-$1" || return 1; fi
-  gs_scheduled cron "$1" "$2" "$3" "$4" && gs_system_file "/etc/cron.d/$1" 0644 81a4 "$5" "$6"
+  gs_scheduled cron "$1" "$2" "$3" && gs_system_file "/etc/cron.d/$1" 0644 "$4"
 }
 
-# NAME ROLE DIGEST SCRIPT DIGEST SERVICE DIGEST TIMER SCHEDULE. It is not noted as a service that a recipe wants: on the
+# NAME ROLE SCRIPT SERVICE TIMER SCHEDULE. It is not noted as a service that a recipe wants: on the
 # machine that proves an image nothing of it is to be done.
 gs_timer() {
   gs_units=/etc/systemd/system gs_timer=$1.timer gs_role=$2
-  if ! gs_has_content "$7  $gs_root$gs_units/$gs_timer" && command -v systemd-analyze > /dev/null 2>&1; then
-    gs_why=$(systemd-analyze calendar -- "$9" 2>&1) || {
+  if gs_differs "$gs_units/$gs_timer" && command -v systemd-analyze > /dev/null 2>&1; then
+    gs_why=$(systemd-analyze calendar -- "$6" 2>&1) || {
       gs_say "$gs_why"
       return 1
     }
@@ -50,8 +50,8 @@ gs_timer() {
       "/opt/goldseed/commands/timer-$1" || return 1
   fi
   gs_before=$gs_changed
-  gs_scheduled timer "$1" "$2" "$3" "$4" && gs_system_file "$gs_units/$1.service" 0644 81a4 "$5" "$6" &&
-    gs_system_file "$gs_units/$gs_timer" 0644 81a4 "$7" "$8" &&
+  gs_scheduled timer "$1" "$2" "$3" && gs_system_file "$gs_units/$1.service" 0644 "$4" &&
+    gs_system_file "$gs_units/$gs_timer" 0644 "$5" &&
     gs_link "$gs_root$gs_units/timers.target.wants/$gs_timer" "../$gs_timer" || return 1
   if [ -n "$gs_root" ] || [ ! -d /run/systemd/system ]; then return 0; fi
   [ "$gs_changed" = "$gs_before" ] || systemctl daemon-reload || return 1

@@ -5,6 +5,7 @@ use crate::id::Digest;
 
 const PRELUDE: &str = concat!(
     include_str!("prelude.sh"),
+    include_str!("look.sh"),
     include_str!("files.sh"),
     include_str!("system.sh")
 );

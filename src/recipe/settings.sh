@@ -1,13 +1,13 @@
 # Settings of the kernel and of PHP, and swap files.
 
-# STRICT [FILE DIGEST CONTENT KEY PATH VALUE]...: a file for each key, and the running kernel where it lets itself be told.
+# STRICT [FILE CONTENT KEY PATH VALUE]...: a file for each key, and the running kernel where it lets itself be told.
 gs_sysctl() {
   gs_strict=$1
   shift
   mkdir -p "$gs_root/etc/sysctl.d" || return 1
   while [ $# -gt 0 ]; do
-    gs_system_file "$1" 0644 81a4 "$2" "$3" && gs_kernel "$4" "$gs_root/proc/sys/$5" "$6" || return 1
-    shift 6
+    gs_system_file "$1" 0644 "$2" && gs_kernel "$3" "$gs_root/proc/sys/$4" "$5" || return 1
+    shift 5
   done
 }
 # KEY PATH VALUE

@@ -1,13 +1,13 @@
 # Where software comes from: repositories of packages and of git.
 
-# NAME then for apt and for dnf: KEY DIGEST SOURCE DIGEST CONTENT, all empty when nothing is said for that one.
+# NAME then for apt and for dnf: KEY DIGEST SOURCE CONTENT, all empty when nothing is said for that one.
 gs_repository() {
   gs_list=/etc/apt/sources.list.d/$1.sources
   shift
   if command -v dnf > /dev/null 2>&1; then
     gs_list=/etc/yum.repos.d/${gs_list##*/}
     gs_list=${gs_list%.sources}.repo
-    shift 5
+    shift 4
   fi
   if [ -z "$1" ]; then
     gs_say "the step names no repository for $gs_os"
@@ -15,14 +15,14 @@ gs_repository() {
   fi
   gs_before=$gs_changed
   mkdir -p "$gs_root${1%/*}" "$gs_root${gs_list%/*}" || return 1
-  gs_repository_key "$1" "$2" "$3" && gs_system_file "$gs_list" 0644 81a4 "$4" "$5" || return 1
+  gs_repository_key "$1" "$2" "$3" && gs_system_file "$gs_list" 0644 "$4" || return 1
   # The lists of its packages are not known yet.
   [ "$gs_changed" = "$gs_before" ] || gs_apt_fresh=
 }
 # PATH DIGEST SOURCE: an address, or the key itself in base64. What does not have the digest does not get in.
 gs_repository_key() {
-  if gs_has_content "$2  $gs_root$1"; then
-    gs_has_attributes "81a4|root|root|$gs_root$1" && return 0
+  gs_differs "$1" || return 0
+  if gs_differs "$1:attributes"; then
     gs_touch && gs_attributes "$gs_root$1" root root 0644
     return
   fi

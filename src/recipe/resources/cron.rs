@@ -1,6 +1,6 @@
 //! `cron: {name, schedule, command, env, user}`: an entry of `/etc/cron.d`.
 
-use super::{Resource, Site, Work, schedule, system_file};
+use super::{Resource, Role, Site, Work, schedule, system_file};
 use crate::document::{self, Node, Review};
 
 pub(super) const RESOURCE: Resource = Resource {
@@ -20,14 +20,23 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
          PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n{schedule} {} {}\n",
         scheduled.user, scheduled.path
     );
-    let files = vec![scheduled.path, format!("/etc/cron.d/{}", scheduled.name)];
-    let words = [scheduled.name, scheduled.role.to_owned()]
-        .into_iter()
-        .chain(system_file::words(scheduled.script))
-        .chain(system_file::words(entry));
+    let table = format!("/etc/cron.d/{}", scheduled.name);
+    let looks = vec![
+        system_file::look(&scheduled.path, 0o755, &scheduled.script),
+        system_file::look(&table, 0o644, &entry),
+    ];
+    // On the seed it is also written down that the entry is to be taken away.
+    let looks_decide = site.role != Role::Seed;
+    let words = [
+        scheduled.name,
+        scheduled.role.to_owned(),
+        scheduled.script,
+        entry,
+    ];
     Some(Work {
-        claims: files.clone(),
-        system: files,
+        looks,
+        looks_decide,
+        claims: vec![scheduled.path, table],
         ..Work::call("gs_cron", words)
     })
 }

@@ -1,6 +1,6 @@
 //! `directory: {path, owner, group, mode}`.
 
-use super::{Attributes, DIRECTORY, Resource, Site, Work, path};
+use super::{Attributes, DIRECTORY, Look, Resource, Site, Work, path};
 use crate::document::Node;
 
 pub(super) const RESOURCE: Resource = Resource {
@@ -15,16 +15,19 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let path = fields.required("path", path);
     let attributes = Attributes::read(&fields, "0755");
     let (path, attributes) = (path?, attributes?);
-    let expected = attributes.expected(DIRECTORY, &path);
+    let look = Look::Directory {
+        path: path.clone(),
+        attributes: attributes.expected(DIRECTORY),
+    };
     let words = [
         path.clone(),
         attributes.owner,
         attributes.group,
         attributes.mode,
-        expected,
     ];
     Some(Work {
-        attributes: vec![path.clone()],
+        looks: vec![look],
+        looks_decide: true,
         claims: vec![path],
         ..Work::call("gs_directory", words)
     })

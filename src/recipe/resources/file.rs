@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior};
 
-use super::{Attributes, REGULAR_FILE, Resource, Site, Work, path};
+use super::{Attributes, Look, REGULAR_FILE, Resource, Site, Work, path};
 use crate::document::{self, Fields, Node, Review, Source};
 use crate::id::Digest;
 use crate::recipe::parameters::Argument;
@@ -30,8 +30,11 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
         .unwrap_or_default()
         .to_owned();
     let (path, attributes, content) = (path?, attributes?, content?);
-    let expected = attributes.expected(REGULAR_FILE, &path);
-    let digest = format!("{}  {path}", Digest::of(&content));
+    let look = Look::File {
+        path: path.clone(),
+        attributes: attributes.expected(REGULAR_FILE),
+        digest: Digest::of(&content).to_string(),
+    };
     let (encoding, content) = match String::from_utf8(content) {
         Ok(text) if !text.contains('\0') => ("text", text),
         Ok(text) => ("base64", STANDARD.encode(text)),
@@ -42,15 +45,13 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
         attributes.owner,
         attributes.group,
         attributes.mode,
-        expected,
-        digest,
         check.clone(),
         encoding.to_owned(),
         content,
     ];
     Some(Work {
-        attributes: vec![path.clone()],
-        contents: vec![path.clone()],
+        looks: vec![look],
+        looks_decide: true,
         claims: vec![path],
         // A check is any command.
         ends_epoch: !check.is_empty(),

@@ -2,7 +2,7 @@
 
 use regex_lite::Regex;
 
-use super::{Resource, Site, Work, path, single_line};
+use super::{Look, Resource, Site, Work, path, single_line};
 use crate::document::{self, Node, Review};
 
 pub(super) const RESOURCE: Resource = Resource {
@@ -31,7 +31,21 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
         return None;
     }
     let pattern = pattern.map(|(text, _)| text).unwrap_or_default();
+    let mut looks = Vec::new();
+    // A look is a row of fields between tabs.
+    if ![&line, &pattern]
+        .iter()
+        .any(|text| text.contains(['\t', '\n']))
+    {
+        looks.push(Look::Line {
+            path: path.clone(),
+            line: line.clone(),
+            pattern: pattern.clone(),
+        });
+    }
     Some(Work {
+        looks_decide: !looks.is_empty(),
+        looks,
         claims: vec![path.clone()],
         ..Work::call("gs_line", [path, line, pattern])
     })

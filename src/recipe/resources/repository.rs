@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Resource, Site, Work, archive, system_file};
+use super::{Look, REGULAR_FILE, Resource, Site, Work, archive, system_file};
 use crate::document::{self, Fields, Node, Review, Value};
 use crate::id::Digest;
 
@@ -14,9 +14,9 @@ pub(super) const RESOURCE: Resource = Resource {
     read,
 };
 
-/// Key path, key digest, key source, digest of the list, the list; and the list's path.
+/// Key path, key digest, key source, the list; and the list's path.
 struct Family {
-    words: [String; 5],
+    words: [String; 4],
     list: String,
 }
 
@@ -39,17 +39,30 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
         None => None,
     };
     let families = [apt, dnf];
-    let files: Vec<String> = families
+    let claims: Vec<String> = families
         .iter()
         .flatten()
         .flat_map(|family| [family.words[0].clone(), family.list.clone()])
+        .collect();
+    let looks = families
+        .iter()
+        .flatten()
+        .flat_map(|family| {
+            let [path, digest, _, list] = &family.words;
+            let key = Look::System {
+                path: path.clone(),
+                bits: REGULAR_FILE | 0o644,
+                digest: digest.clone(),
+            };
+            [key, system_file::look(&family.list, 0o644, list)]
+        })
         .collect();
     let words = families
         .into_iter()
         .flat_map(|family| family.map_or_else(Default::default, |family| family.words));
     Some(Work {
-        claims: files.clone(),
-        system: files,
+        claims,
+        looks,
         ..Work::call("gs_repository", std::iter::once(name).chain(words))
     })
 }
@@ -113,9 +126,8 @@ fn dnf(name: &str, node: &Node, site: &Site<'_>) -> Option<Family> {
 }
 
 fn family(path: String, key: SigningKey, content: String, list: String) -> Family {
-    let [digest, content] = system_file::words(content);
     Family {
-        words: [path, key.digest, key.source, digest, content],
+        words: [path, key.digest, key.source, content],
         list,
     }
 }

@@ -50,7 +50,7 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let Ok(content) = String::from_utf8(content) else {
         return None;
     };
-    let expected = attributes.expected(REGULAR_FILE, &path);
+    let expected = format!("{}|{path}", attributes.expected(REGULAR_FILE).word());
     let references: Vec<String> = secrets
         .iter()
         .map(|(name, reference)| format!("{name}={reference}"))

@@ -19,7 +19,7 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
         "yes"
     };
     let mut words = vec![strict.to_owned()];
-    let mut files = Vec::new();
+    let (mut files, mut looks) = (Vec::new(), Vec::new());
     for (key, value) in document::entries(node, review)? {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
         let name = &key.text;
@@ -46,9 +46,8 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
         let proc: String = name.chars().map(swapped).collect();
         let file = format!("/etc/sysctl.d/60-goldseed-{}.conf", name.replace('/', "-"));
         let content = format!("# Written by goldseed.\n{name} = {value}\n");
-        words.push(file.clone());
-        words.extend(system_file::words(content));
-        words.extend([name.clone(), proc, value]);
+        looks.push(system_file::look(&file, 0o644, &content));
+        words.extend([file.clone(), content, name.clone(), proc, value]);
         files.push(file);
     }
     if files.is_empty() {
@@ -58,8 +57,8 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
         return None;
     }
     Some(Work {
-        claims: files.clone(),
-        system: files,
+        claims: files,
+        looks,
         ..Work::call("gs_sysctl", words)
     })
 }

@@ -1,11 +1,16 @@
 //! Files that resources write into the system's own folders, under names of their own.
 
+use super::{Look, REGULAR_FILE};
 use crate::document::{self, Node, Review};
 use crate::id::Digest;
 
-/// What `gs_system_file` takes beside the path and the mode: the digest of a text, and the text.
-pub(super) fn words(content: String) -> [String; 2] {
-    [Digest::of(&content).to_string(), content]
+/// What is looked at before such a file is written; `mode` is that of the call of `gs_system_file`.
+pub(super) fn look(path: &str, mode: u32, content: &str) -> Look {
+    Look::System {
+        path: path.to_owned(),
+        bits: REGULAR_FILE | mode,
+        digest: Digest::of(content).to_string(),
+    }
 }
 
 /// A name that becomes that of a file. What reads those folders ignores files with other signs in their names.

@@ -33,20 +33,27 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
         "# Written by goldseed.\n[Unit]\nDescription={name}, as a recipe of goldseed says\n\n\
          [Timer]\nOnCalendar={schedule}\n\n[Install]\nWantedBy=timers.target\n"
     );
-    let files = vec![
+    let files = [
         scheduled.path,
         format!("/etc/systemd/system/{name}.service"),
         format!("/etc/systemd/system/{name}.timer"),
     ];
-    let words = [name, scheduled.role.to_owned()]
-        .into_iter()
-        .chain(system_file::words(scheduled.script))
-        .chain(system_file::words(service))
-        .chain(system_file::words(timer))
-        .chain([schedule]);
+    let looks = vec![
+        system_file::look(&files[0], 0o755, &scheduled.script),
+        system_file::look(&files[1], 0o644, &service),
+        system_file::look(&files[2], 0o644, &timer),
+    ];
+    let words = [
+        name,
+        scheduled.role.to_owned(),
+        scheduled.script,
+        service,
+        timer,
+        schedule,
+    ];
     Some(Work {
-        claims: files.clone(),
-        system: files,
+        looks,
+        claims: files.to_vec(),
         // Outside an image the timer is started, and that may start the command.
         ends_epoch: scheduled.role != "image",
         ..Work::call("gs_timer", words)

@@ -1,7 +1,8 @@
 //! `user: {name, uid, home, shell, groups, system}`.
 
-use super::{Resource, Site, Work, names, path, plain_name};
+use super::{Look, Resource, Site, Work, names, path, plain_name};
 use crate::document::{self, Node};
+use crate::recipe::look::account;
 
 pub(super) const RESOURCE: Resource = Resource {
     name: "user",
@@ -32,6 +33,18 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
         .unwrap_or(false);
     let uid = uid.map(|uid| uid.to_string()).unwrap_or_default();
     let kind = if system { "system" } else { "ordinary" };
-    let words = [name?, uid, home, shell, groups.join(","), kind.to_owned()];
-    Some(Work::upheaval("gs_user", words))
+    let (name, groups) = (name?, groups.join(","));
+    let look = Look::User {
+        name: name.clone(),
+        uid: uid.clone(),
+        home: home.clone(),
+        shell: shell.clone(),
+        groups: groups.clone(),
+    };
+    Some(Work {
+        looks: vec![look],
+        looks_decide: true,
+        claims: vec![account(&name)],
+        ..Work::call("gs_user", [name, uid, home, shell, groups, kind.to_owned()])
+    })
 }

@@ -84,10 +84,11 @@ fn one_look_serves_many_schedules_and_settings() {
         .lines()
         .filter(|line| line.starts_with("gs_look_"))
         .collect();
+    assert_eq!(body.matches("gs_compare ").count(), 1);
     let system = "\"$gs_root\"/opt/goldseed/commands/cron-a \"$gs_root\"/etc/cron.d/a \
                   \"$gs_root\"/opt/goldseed/commands/timer-b \"$gs_root\"/etc/systemd/system/b.service \
                   \"$gs_root\"/etc/systemd/system/b.timer \"$gs_root\"/etc/sysctl.d/60-goldseed-vm.swappiness.conf";
-    let expected = ["attributes", "contents"].map(|what| format!("gs_look_{what} /srv/c {system}"));
+    let expected = ["attributes", "contents"].map(|what| format!("gs_look_{what} {system} /srv/c"));
     assert_eq!(looks, expected);
 }
 
