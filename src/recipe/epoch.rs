@@ -40,8 +40,17 @@ pub(crate) fn write(units: &[Unit]) -> String {
     while !rest.is_empty() {
         let (epoch, after) = rest.split_at(length(rest));
         look(epoch, &mut text);
-        for unit in epoch {
-            call(unit, &mut text);
+        // Adjacent steps that may be done together are the body of a function.
+        for group in epoch.chunk_by(|one, next| in_batch(one) && in_batch(next)) {
+            if group.len() > 1 {
+                text.push_str("gs_many() {\n");
+            }
+            for unit in group {
+                call(unit, &mut text);
+            }
+            if group.len() > 1 {
+                text.push_str("}\ngs_batch gs_many\n");
+            }
         }
         rest = after;
     }
@@ -142,6 +151,18 @@ fn look(epoch: &[Unit], text: &mut String) {
         Call::Skip | Call::Handler { .. } => None,
     });
     look::write(looks.flatten(), text);
+}
+
+/// Whether a step may be done together with those beside it. What it notifies would have to be written down first.
+fn in_batch(unit: &Unit) -> bool {
+    match &unit.call {
+        Call::Step {
+            work,
+            notify,
+            seed_only,
+        } => work.in_batch && notify.is_empty() && !seed_only,
+        Call::Skip | Call::Handler { .. } => false,
+    }
 }
 
 fn call(unit: &Unit, text: &mut String) {

@@ -7,7 +7,7 @@ gs_temporary() {
   if [ -e "$gs_temp" ] || [ -h "$gs_temp" ]; then rm -rf "$gs_temp"; fi
 }
 gs_temporary_done() { : > "$gs_state/temporary"; }
-gs_label() { if command -v restorecon > /dev/null 2>&1; then restorecon -F "$1" || :; fi; }
+gs_label() { if command -v restorecon > /dev/null 2>&1; then restorecon -F "$@" || :; fi; }
 
 # PATH OWNER GROUP MODE. Five digits: with four, GNU chmod leaves a folder's set-group-id bit.
 gs_attributes() { chown "$2:$3" "$1" && chmod "0$4" "$1"; }
@@ -33,10 +33,16 @@ gs_file() {
     return
   fi
   gs_touch && gs_temporary "$1" || return 1
+  umask 077
+  set -C
   case $6 in
-    text) ( umask 077; set -C; printf %s "$7" > "$gs_temp" ) ;;
-    *) ( umask 077; set -C; printf %s "$7" | base64 -d > "$gs_temp" ) ;;
-  esac || return 1
+    text) printf %s "$7" > "$gs_temp" ;;
+    *) printf %s "$7" | base64 -d > "$gs_temp" ;;
+  esac
+  gs_code=$?
+  set +C
+  umask 022
+  [ "$gs_code" -eq 0 ] || return 1
   if [ -z "$5" ]; then
     gs_settle "$1" "$2" "$3" "$4"
     return
@@ -117,7 +123,7 @@ gs_line() {
   gs_wanted=$2 gs_pattern=$3
   export gs_wanted gs_pattern
   gs_edit "$1" '
-    BEGIN { wanted = ENVIRON["gs_wanted"]; pattern = ENVIRON["gs_pattern"] }
+    BEGIN { wanted = ENVIRON["gs_wanted"] ""; pattern = ENVIRON["gs_pattern"] }
     { out[++lines] = $0; if (pattern == "" ? $0 == wanted : $0 ~ pattern) at = lines }
     END { if (!at) at = ++lines; out[at] = wanted; for (i = 1; i <= lines; i++) print out[i] }'
 }

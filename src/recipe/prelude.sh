@@ -18,7 +18,7 @@ gs_runtime=$gs_root/run/goldseed
 gs_work=$gs_runtime/work.$$
 gs_nl='
 '
-gs_id= gs_changed= gs_notify= gs_other= gs_apt_fresh= gs_booting= gs_keep= gs_imds_token= gs_region=
+gs_id= gs_changed= gs_notify= gs_other= gs_pass= gs_redone= gs_apt_fresh= gs_booting= gs_keep= gs_imds_token= gs_region=
 
 gs_say() { printf '%s\n' "$*"; }
 
@@ -32,7 +32,7 @@ gs_emit() {
 gs_step() {
   gs_id=$1
   shift
-  gs_changed=
+  gs_changed=$gs_redone
   gs_emit "$gs_id" start
   "$@"
   gs_code=$?
@@ -76,14 +76,16 @@ gs_open() {
   if [ ! -d "$gs_state/pending" ] || [ ! -d "$gs_state/archives" ]; then
     ( umask 077; mkdir -p "$gs_state/pending" "$gs_state/archives" ) || exit 1
   fi
-  # What a killed run left: folders of dead processes, and at most one temporary file.
+  # What a killed run left: folders of dead processes, and temporary files.
   for gs_old in "$gs_runtime"/work.*; do
     [ ! -d "$gs_old" ] || kill -0 "${gs_old##*.}" 2>/dev/null || rm -rf "$gs_old"
   done
-  rm -rf "$gs_work" && mkdir -m 0700 "$gs_work" || exit 1
+  [ ! -e "$gs_work" ] || rm -rf "$gs_work"
+  mkdir -m 0700 "$gs_work" || exit 1
   if [ -s "$gs_state/temporary" ]; then
-    IFS= read -r gs_old < "$gs_state/temporary"
-    case $gs_old in /*'.~goldseed') rm -rf "$gs_old" ;; esac
+    while IFS= read -r gs_old; do
+      case $gs_old in /*'.~goldseed') rm -rf "$gs_old" ;; esac
+    done < "$gs_state/temporary"
   fi
   gs_os=$( . /etc/os-release && printf '%s-%s' "$ID" "${VERSION_ID:-}" )
   case $gs_os in amzn-2023*) gs_os=al2023 ;; esac

@@ -103,6 +103,8 @@ pub(crate) struct Work {
     pub(crate) looks: Vec<Look>,
     /// Whether there is nothing to do when nothing that is looked at differs.
     pub(crate) looks_decide: bool,
+    /// Whether it may be done together with those beside it.
+    pub(crate) in_batch: bool,
     /// The paths and accounts that the call may change, so that no stale look at them is used afterwards.
     pub(crate) claims: Vec<String>,
     /// Whether anything on the machine may be different afterwards.

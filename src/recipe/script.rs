@@ -10,7 +10,8 @@ const PRELUDE: &str = concat!(
     include_str!("system.sh")
 );
 /// Parts that a script has only when it calls a function of theirs.
-const PARTS: [&str; 4] = [
+const PARTS: [&str; 5] = [
+    include_str!("batch.sh"),
     include_str!("checks.sh"),
     include_str!("settings.sh"),
     include_str!("schedule.sh"),

@@ -76,6 +76,7 @@ gs_user() {
   if [ -n "$2" ] && [ "$2" != "$gs_uid" ]; then gs_touch && usermod -u "$2" "$1" || return 1; fi
   if [ -n "$3" ] && [ "$3" != "$gs_home" ]; then gs_touch && usermod -d "$3" "$1" || return 1; fi
   if [ -n "$4" ] && [ "$4" != "$gs_shell" ]; then gs_touch && usermod -s "$4" "$1" || return 1; fi
+  [ -n "$5" ] || return 0
   gs_have=" $(id -nG "$1") " gs_want=$5,
   while [ "$gs_want" != , ] && [ -n "$gs_want" ]; do
     gs_name=${gs_want%%,*} gs_want=${gs_want#*,}

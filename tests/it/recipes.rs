@@ -21,6 +21,8 @@ fn recipes_in(name: &str) -> Vec<PathBuf> {
     paths
 }
 
+mod batches;
+mod drift;
 mod includes;
 mod mutations;
 mod php;

@@ -28,6 +28,7 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     Some(Work {
         looks: vec![look],
         looks_decide: true,
+        in_batch: true,
         claims: vec![path],
         ..Work::call("gs_directory", words)
     })

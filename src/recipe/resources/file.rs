@@ -52,6 +52,7 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     Some(Work {
         looks: vec![look],
         looks_decide: true,
+        in_batch: check.is_empty() && encoding == "text",
         claims: vec![path],
         // A check is any command.
         ends_epoch: !check.is_empty(),

@@ -45,6 +45,7 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     }
     Some(Work {
         looks_decide: !looks.is_empty(),
+        in_batch: !looks.is_empty(),
         looks,
         claims: vec![path.clone()],
         ..Work::call("gs_line", [path, line, pattern])

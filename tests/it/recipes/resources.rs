@@ -7,7 +7,7 @@ use goldseed::recipe::StepResult::{Changed, Ok as Unchanged};
 use super::{applied, failure, first_result, instance, mode, shells, with_functions};
 
 /// Shell functions by which `awk` is each of the awks that are here.
-fn awks() -> Vec<String> {
+pub(super) fn awks() -> Vec<String> {
     let there = |name: &&str| {
         let found = Command::new("sh")
             .args(["-c", &format!("command -v {name}")])
