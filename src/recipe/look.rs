@@ -49,38 +49,39 @@ pub(crate) struct Attributes {
 impl Look {
     /// The row that `gs_compare` reads: fields between tabs, of which the second is the step.
     fn row(&self, id: &str) -> String {
-        let fields = match self {
-            Self::Directory { path, attributes } => ["directory", id, path, &attributes.word()]
-                .map(str::to_owned)
-                .to_vec(),
+        let attributes;
+        let fields: &[&str] = match self {
+            Self::Directory {
+                path,
+                attributes: wanted,
+            } => {
+                attributes = wanted.word();
+                &["directory", id, path, &attributes]
+            }
             Self::File {
                 path,
-                attributes,
+                attributes: wanted,
                 digest,
-            } => ["file", id, path, &attributes.word(), digest]
-                .map(str::to_owned)
-                .to_vec(),
+            } => {
+                attributes = wanted.word();
+                &["file", id, path, &attributes, digest]
+            }
             Self::System { path, bits, digest } => {
-                ["system", id, path, &format!("{bits:x}|root|root"), digest]
-                    .map(str::to_owned)
-                    .to_vec()
+                attributes = format!("{bits:x}|root|root");
+                &["system", id, path, &attributes, digest]
             }
             Self::Line {
                 path,
                 line,
                 pattern,
-            } => ["line", id, path, line, pattern]
-                .map(str::to_owned)
-                .to_vec(),
+            } => &["line", id, path, line, pattern],
             Self::User {
                 name,
                 uid,
                 home,
                 shell,
                 groups,
-            } => ["user", id, name, uid, home, shell, groups]
-                .map(str::to_owned)
-                .to_vec(),
+            } => &["user", id, name, uid, home, shell, groups],
         };
         fields.join("\t")
     }
@@ -122,27 +123,30 @@ pub(crate) fn account(name: &str) -> String {
 
 /// The looks at everything that a stretch compares, as lines of the script; each look with its step's id.
 pub(crate) fn write<'a>(looks: impl Iterator<Item = (&'a str, &'a Look)>, text: &mut String) {
-    let (mut attributes, mut contents, mut rows) = (String::new(), String::new(), String::new());
+    let (mut attributes, mut contents, mut rows) = (Vec::new(), Vec::new(), String::new());
     for (id, look) in looks {
         if let Some(place) = look.place() {
-            attributes = format!("{attributes} {place}");
             if matches!(look, Look::File { .. } | Look::System { .. }) {
-                contents = format!("{contents} {place}");
+                contents.push(place.clone());
             }
+            attributes.push(place);
         }
         rows.push_str(&look.row(id));
         rows.push('\n');
     }
+    // Everything that is looked at has a row.
     if rows.is_empty() {
         return;
     }
-    for (function, places) in [
-        ("gs_look_attributes", attributes),
-        ("gs_look_contents", contents),
-    ] {
-        if !places.is_empty() {
-            text.push_str(&format!("{function}{places}\n"));
-        }
+    let lines = [
+        ("gs_look_attributes", attributes.join(" ")),
+        ("gs_look_contents", contents.join(" ")),
+        ("gs_compare", quote(&rows)),
+    ];
+    for (function, words) in lines.iter().filter(|(_, words)| !words.is_empty()) {
+        text.push_str(function);
+        text.push(' ');
+        text.push_str(words);
+        text.push('\n');
     }
-    text.push_str(&format!("gs_compare {}\n", quote(&rows)));
 }

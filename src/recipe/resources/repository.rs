@@ -61,8 +61,8 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
         .into_iter()
         .flat_map(|family| family.map_or_else(Default::default, |family| family.words));
     Some(Work {
-        claims,
         looks,
+        claims,
         ..Work::call("gs_repository", std::iter::once(name).chain(words))
     })
 }

@@ -197,7 +197,7 @@ fn state(root: &Path) -> BTreeMap<PathBuf, (u32, u32, Vec<u8>)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
     fn what_has_drifted_is_repaired_and_nothing_else(
