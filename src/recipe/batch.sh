@@ -79,7 +79,7 @@ gs_own() {
         gs_same=$gs_same$gs_path$gs_nl
       fi
     done
-    chown "${gs_key% *}" $gs_same && chmod "0${gs_key#* }" $gs_same || return 1
+    chown ${2:+-h} "${gs_key% *}" $gs_same && chmod "0${gs_key#* }" $gs_same || return 1
     gs_left=$gs_others
   done
 }
@@ -96,7 +96,9 @@ gs_put_files() {
   trap 'rm -rf $gs_stages; gs_temporary_done' EXIT
   mkdir -m 0700 $gs_stages || return 1
   gs_pass=gs_write gs_unwritten=
+  set -C
   "$1"
+  set +C
   [ -z "$gs_unwritten" ] && gs_own "$gs_files" staged || return 1
   for gs_stage in $gs_stages; do
     set --
