@@ -4,7 +4,8 @@ use std::path::Path;
 
 use goldseed::recipe::StepResult;
 
-use super::{applied, mode, results, run, set_mode, shells};
+use super::resources::awks;
+use super::{applied, mode, results, run, set_mode, shells, with_functions};
 
 /// What stands in a folder, without the test's own files.
 fn names(folder: &Path) -> Vec<String> {
@@ -32,9 +33,14 @@ fn the_step_of_many_that_fails_is_named_and_those_before_it_are_done() {
             "  - line: {path: ROOT/none, line: x}\n",
             "none is not there",
         ),
+        // At a folder mawk ends with an error, the others read nothing.
+        (
+            "  - line: {path: ROOT/folder, line: x}\n",
+            "folder is not there",
+        ),
         ("  - directory: {path: ROOT/conf/2}\n", "conf"),
     ];
-    for shell in shells() {
+    for (shell, awk) in shells().into_iter().zip(awks().into_iter().cycle()) {
         for (step, reason) in failing {
             let root = tempfile::tempdir().unwrap();
             let root = root.path();
@@ -45,6 +51,7 @@ fn the_step_of_many_that_fails_is_named_and_those_before_it_are_done() {
                  - line: {{path: ROOT/conf, line: new}}\n{step}  - file: {{path: ROOT/a/3, content: x, check: \"true\"}}\n"
             );
             let script = applied(root, &steps.replace("ROOT", root.to_str().unwrap()));
+            let script = with_functions(&script, &awk);
             assert!(script.text.contains("\ngs_batch "));
             let (code, lines, log) = run(&script, &shell, root, &[]);
             assert_eq!(code, 1, "{shell:?}: {log}");

@@ -169,28 +169,31 @@ fn changed(script: &Script, shell: &[&str], root: &Path) -> Result<Vec<String>, 
     Ok(changed.collect())
 }
 
-/// Type, mode, owner and content of everything that the steps keep, except where lines may come to stand elsewhere.
-fn state(root: &Path) -> BTreeMap<PathBuf, (u32, u32, Vec<u8>)> {
+/// The script and what it keeps for itself, and files in which a line may come to stand elsewhere.
+const IGNORED: [&str; 5] = ["conf", "script.sh", "written.yaml", "var", "etc/passwd"];
+
+/// Type, mode, owner and content of everything else.
+fn state(root: &Path) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     let mut folders = vec![root.to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs_err::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.strip_prefix(root).unwrap().to_owned();
-            if ["conf", "script.sh", "var", "etc/passwd"].contains(&name.to_str().unwrap()) {
+            if IGNORED.contains(&name.to_str().unwrap()) {
                 continue;
             }
             let status = fs_err::symlink_metadata(&path).unwrap();
             let content = if status.is_dir() {
                 folders.push(path);
-                Vec::new()
+                String::new()
             } else if status.is_symlink() {
-                let target = fs_err::read_link(&path).unwrap();
-                target.to_str().unwrap().as_bytes().to_vec()
+                fs_err::read_link(&path).unwrap().display().to_string()
             } else {
-                fs_err::read(&path).unwrap()
+                String::from_utf8_lossy(&fs_err::read(&path).unwrap()).into_owned()
             };
-            found.insert(name, (status.mode(), status.uid(), content));
+            let (mode, owner) = (status.mode(), status.uid());
+            found.insert(name, format!("{mode:o} {owner} {content}"));
         }
     }
     found
