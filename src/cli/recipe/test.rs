@@ -60,9 +60,12 @@ pub(super) async fn run(
         _ = crate::cli::drive::interrupted() => Ok(None),
     };
     sandbox.stop().await;
-    fs_err::remove_dir_all(&state)
+    let removed = fs_err::remove_dir_all(&state);
+    // What came of the test matters more than a folder that stays.
+    let changed = result?;
+    removed
         .map_err(|error| Failure::unexpected("the test's folder could not be removed", &error))?;
-    let Some(changed) = result? else {
+    let Some(changed) = changed else {
         return Ok(ExitCode::Interrupted);
     };
     answer(&format!(
