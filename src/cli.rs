@@ -1,5 +1,6 @@
 //! The command line: clap's types, and one file a verb.
 
+mod abandon;
 mod bridge;
 mod check;
 mod drive;
@@ -7,6 +8,7 @@ mod guard;
 mod history;
 mod init;
 mod recipe;
+mod runs;
 mod sandbox;
 mod schedule;
 mod status;
@@ -68,6 +70,8 @@ enum Verb {
     Rollback(Rollback),
     /// Go on with a run that was interrupted or failed
     Resume(Resume),
+    /// End a run that nobody will go on with, and remove what it made
+    Abandon(abandon::Abandon),
     /// List the promotions of a pipeline
     History(PipelineName),
     /// Show what an environment is on and what its pipeline has
@@ -189,6 +193,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             drive::start(&invocation, &rollback.pipeline, work).await
         }
         Verb::Resume(resume) => drive::resume(&invocation, &resume.run).await,
+        Verb::Abandon(abandon) => abandon::run(&invocation, &abandon).await,
         Verb::History(name) => history::run(&invocation, &name.pipeline).await,
         Verb::Status(name) => status::run(&invocation, &name.pipeline).await,
         Verb::Schedule(schedule) => schedule::run(&invocation, &schedule),

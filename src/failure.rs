@@ -3,7 +3,8 @@
 use crate::cloud::{CloudError, ErrorKind, WaitError};
 use crate::document::Diagnostics;
 use crate::node::NodeError;
-use crate::pipeline::{PipelineError, PlanError};
+use crate::pipeline::{AbandonError, PipelineError, PlanError};
+use crate::record::Verb;
 use crate::run::{LeaseError, LedgerError, StoreError, wait_for};
 use crate::settings::SettingsError;
 
@@ -200,6 +201,34 @@ impl From<StoreError> for Failure {
             }
             other => Self::new(ExitCode::Unexpected, other.to_string())
                 .hint("go on with the version of the tool that started the run"),
+        }
+    }
+}
+
+impl From<AbandonError> for Failure {
+    fn from(error: AbandonError) -> Self {
+        let failure = Self::new(ExitCode::Refused, error.to_string());
+        match error {
+            AbandonError::Ended { .. } => {
+                failure.hint("`goldseed sweep` shows what dead runs have left")
+            }
+            AbandonError::Begun {
+                run,
+                pipeline,
+                verb,
+                ..
+            } => {
+                let failure = failure.hint(format!("go on with it: goldseed resume {run}"));
+                if verb == Verb::Rollback {
+                    failure
+                } else {
+                    failure.hint(format!("or go back: goldseed rollback {pipeline}"))
+                }
+            }
+            AbandonError::InUse { run, .. } => failure
+                .hint("make another image the base image first, or keep this one")
+                .hint(format!("or go on with it: goldseed resume {run}")),
+            AbandonError::Pipeline(error) => error.into(),
         }
     }
 }

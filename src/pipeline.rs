@@ -4,9 +4,11 @@
 //! steps are replayed from the record. Decisions (what to refuse, which instance to take, whether an environment is
 //! well) are pure functions of plain data and are tested without any AWS.
 
+mod abandon;
 mod apply;
 mod generalise;
 mod image;
+mod in_use;
 mod inspect;
 mod launch;
 mod migrate;
@@ -33,6 +35,7 @@ use crate::node::NodeError;
 use crate::record::{BaseImage, Verdict};
 use crate::run::{LeaseError, LedgerError, Outcome, Run, StepError, StoreError};
 
+pub use abandon::{AbandonError, abandon, has_begun, may_abandon, must_be_removable};
 pub use apply::RecipeFailure;
 pub use plan::{Migration, Plan, PlanError, Source};
 pub use preflight::Refusal;

@@ -24,7 +24,7 @@ use crate::record::{FORMAT, RunRecord, StepRecord, Verb, Verdict, Writer};
 
 pub use lease::{Held, LeaseError, holder, let_go, wait_for};
 pub use ledger::{Ledger, LedgerError, NewEntry};
-pub use store::{StoreError, runs};
+pub use store::{StoreError, latest, runs};
 
 /// What a run is started with.
 #[derive(Clone, Debug)]
@@ -99,18 +99,28 @@ impl Run {
         run: &RunId,
         who: &str,
     ) -> Result<Self, StoreError> {
-        let (mut record, page) = store::latest(cloud, pipeline, run).await?;
+        let (mut record, page) = store::highest(cloud, pipeline, run).await?;
         who.clone_into(&mut record.who);
         record.writer = Writer {
             nonce: nonce(),
             sequence: 0,
         };
         store::create(cloud, &record, page + 1).await?;
-        Ok(Self {
+        let mut run = Self {
             cloud: cloud.clone(),
             record,
             page: page + 1,
-        })
+        };
+        // A driver that lives on may have written between our look and our page; what it announces after our page, it
+        // does not do any more.
+        if let Some(newer) = store::page(cloud, &run.record, page).await?
+            && (newer.steps != run.record.steps || newer.verdict != run.record.verdict)
+        {
+            run.record.steps = newer.steps;
+            run.record.verdict = newer.verdict;
+            run.save().await?;
+        }
+        Ok(run)
     }
 
     /// Returns the run's id.
@@ -208,6 +218,8 @@ impl Run {
         }
         if announced {
             self.save().await?;
+            // Whoever took the run over since has read either this announcement, or no page after which it is done.
+            store::must_drive(&self.cloud, &self.record, self.page).await?;
         }
         let output = match work().await {
             Ok(output) => output,

@@ -5,7 +5,7 @@ mod work;
 
 use std::path::{Path, PathBuf};
 
-use super::{ExitCode, Failure, Invocation, guard};
+use super::{ExitCode, Failure, Invocation, guard, runs};
 use crate::cloud::Cloud;
 use crate::display::{Display, Mode};
 use crate::event::Event;
@@ -68,11 +68,7 @@ pub(super) async fn start(
 
 /// Goes on with a run.
 pub(super) async fn resume(invocation: &Invocation, run: &str) -> Result<ExitCode, Failure> {
-    if !RunId::is_well_formed(run) {
-        return Err(Failure::new(Code::Usage, format!("`{run}` is not a run"))
-            .hint("a run is called like 20261123-034512-7f3a; `goldseed status` lists them"));
-    }
-    let run = RunId::new(run);
+    let run = runs::id(run)?;
     let (settings, library) = guard::read(invocation)?;
     let display = display(invocation);
     let who = who(invocation);
@@ -114,55 +110,37 @@ async fn find(
     library: &Library,
     run: &RunId,
 ) -> Result<Recorded, Failure> {
-    let mut unreadable = Vec::new();
-    for name in settings.pipelines.keys() {
-        let mut record = None;
-        for found in crate::run::runs(cloud, name).await? {
-            match found {
-                Ok(found) if found.run == *run => record = Some(found),
-                Ok(_) => {}
-                Err(error) if error.run() == Some(run.as_str()) => return Err(error.into()),
-                Err(error) => unreadable.push(error.to_string()),
-            }
-        }
-        let Some(record) = record else {
-            continue;
-        };
-        let plan = Plan::make(settings, name, library)?;
-        if let Some(verdict) = record.verdict {
-            let message = format!("run {run} has ended: {}", verdict.as_str());
-            return Err(Failure::new(Code::Refused, message).hint(format!(
-                "start another: goldseed {} {name}",
-                record.verb.as_str()
-            )));
-        }
-        let now = plan.sections();
-        let counts = sections_that_count(&record, plan.migration.is_some());
-        let changed: Vec<&str> = record
-            .plan
-            .iter()
-            .filter(|(section, _)| counts.is_none_or(|counts| counts.contains(&section.as_str())))
-            .filter(|(section, digest)| now.get(*section) != Some(digest))
-            .map(|(section, _)| section.as_str())
-            .collect();
-        if !changed.is_empty() {
-            let message = format!(
-                "this checkout has another plan than run {run}: {} changed",
-                changed.join(", ")
-            );
-            return Err(Failure::new(Code::Refused, message)
-                .hint("go on from the checkout that the run was started from, or start another"));
-        }
-        return Ok(Recorded {
-            work: Work::recorded(record.verb, &record.asked),
-            plan,
-        });
+    let record = runs::find(cloud, settings, run).await?;
+    let name = &record.pipeline;
+    let plan = Plan::make(settings, name, library)?;
+    if let Some(verdict) = record.verdict {
+        let message = format!("run {run} has ended: {}", verdict.as_str());
+        return Err(Failure::new(Code::Refused, message).hint(format!(
+            "start another: goldseed {} {name}",
+            record.verb.as_str()
+        )));
     }
-    let message = format!("no pipeline of {} has a run {run}", settings.path.display());
-    let mut failure = Failure::new(Code::Invalid, message)
-        .hint("`goldseed status PIPELINE` lists the runs there are");
-    failure.causes = unreadable;
-    Err(failure)
+    let now = plan.sections();
+    let counts = sections_that_count(&record, plan.migration.is_some());
+    let changed: Vec<&str> = record
+        .plan
+        .iter()
+        .filter(|(section, _)| counts.is_none_or(|counts| counts.contains(&section.as_str())))
+        .filter(|(section, digest)| now.get(*section) != Some(digest))
+        .map(|(section, _)| section.as_str())
+        .collect();
+    if !changed.is_empty() {
+        let message = format!(
+            "this checkout has another plan than run {run}: {} changed",
+            changed.join(", ")
+        );
+        return Err(Failure::new(Code::Refused, message)
+            .hint("go on from the checkout that the run was started from, or start another"));
+    }
+    Ok(Recorded {
+        work: Work::recorded(record.verb, &record.asked),
+        plan,
+    })
 }
 
 /// The sections of the plan that must be as they were; none: all. Once the image is built, what it was built from may
@@ -178,7 +156,7 @@ fn sections_that_count(record: &RunRecord, migrates: bool) -> Option<&'static [&
     }
 }
 
-fn display(invocation: &Invocation) -> Display {
+pub(super) fn display(invocation: &Invocation) -> Display {
     use std::io::IsTerminal as _;
     let mode = Mode::choose(
         invocation.global.json,
@@ -207,7 +185,7 @@ fn log_folder(invocation: &Invocation) -> PathBuf {
     }
 }
 
-fn who(invocation: &Invocation) -> String {
+pub(super) fn who(invocation: &Invocation) -> String {
     format!(
         "{}@{}",
         invocation.surroundings.person, invocation.surroundings.host
@@ -254,9 +232,9 @@ async fn drive(
     let verdict = match &result {
         Ok(_) => Some(Verdict::Done),
         // Once a swap was asked for or data was migrated, a refusal of this process does not end the run.
-        Err(error) => error
-            .verdict()
-            .filter(|verdict| *verdict != Verdict::Refused || !ending::has_begun(&run)),
+        Err(error) => error.verdict().filter(|verdict| {
+            *verdict != Verdict::Refused || pipeline::has_begun(run.record()).is_none()
+        }),
     };
     let recorded = match verdict {
         Some(verdict) => run.finish(verdict).await,

@@ -129,6 +129,31 @@ impl Cloud {
             })
     }
 
+    /// Returns all environments of the account and region that are not terminated.
+    pub async fn environments(&self) -> Result<Vec<Environment>, CloudError> {
+        const OPERATION: &str = "DescribeEnvironments";
+        let mut found = Vec::new();
+        let mut token = None;
+        loop {
+            let answer = self
+                .beanstalk
+                .describe_environments()
+                .include_deleted(false)
+                .set_next_token(token)
+                .send()
+                .await
+                .map_err(|error| CloudError::of(OPERATION, "all environments", &error))?;
+            for environment in answer.environments() {
+                found.push(read_environment(environment, OPERATION)?);
+            }
+            token = answer.next_token.filter(|text| !text.is_empty());
+            if token.is_none() {
+                found.retain(|environment| environment.status != "Terminated");
+                return Ok(found);
+            }
+        }
+    }
+
     /// Returns the names of the environments that exist, for suggestions.
     pub async fn environment_names(&self) -> Result<Vec<String>, CloudError> {
         let answer = self

@@ -3,10 +3,13 @@
 mod images;
 mod instance;
 mod instances;
+mod snapshots;
+mod templates;
 
 pub use images::{Image, ImageRequest, ImageState, SnapshotProgress};
 pub use instance::{Instance, InstanceState};
 pub use instances::LaunchRequest;
+pub use snapshots::Snapshot;
 
 use super::tags::Tags;
 

@@ -35,3 +35,8 @@ pub const MIGRATIONS: &str = "goldseed:migrations";
 pub const TOOL: &str = "goldseed:tool";
 /// Of a golden image: the environment it was built for.
 pub const ENVIRONMENT: &str = "goldseed:environment";
+
+/// What Auto Scaling puts on the members of a group.
+pub const GROUP: &str = "aws:autoscaling:groupName";
+/// What Elastic Beanstalk puts on the instances of an environment.
+pub const MEMBER_OF: &str = "elasticbeanstalk:environment-name";

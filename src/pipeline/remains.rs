@@ -1,55 +1,207 @@
-//! What a run has made that exists now, told by its tags; and the end of what it runs on a machine.
+//! What a run has made that exists now, told by its tags and its record; its removal; and the end of what it runs on a
+//! machine.
 
-use super::{Context, PipelineError, names};
-use crate::cloud::{Cloud, CloudError, ImageState, Tags, tags};
-use crate::id::{InstanceId, RunId, StepId};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::snapshot::Origin;
+use super::{PipelineError, in_use, names};
+use crate::cloud::{
+    Cloud, CloudError, ErrorKind, Image, ImageState, Instance, Look, Snapshot, Tags, Wait,
+    WaitError, tags,
+};
+use crate::id::{ImageId, InstanceId, RunId, StepId};
 use crate::node::Node;
-use crate::run::Run;
+use crate::pace::Schedule;
+use crate::record::RunRecord;
+
+/// How long removing takes at most, and how often is looked whether it is done: a driver that still lives may make
+/// something again before it sees that its run was taken over, and tags are shown seconds late.
+const REMOVAL: Schedule = Schedule {
+    first: Duration::from_secs(10),
+    every: Duration::from_secs(20),
+    within: Duration::from_mins(30),
+};
+
+/// The steps whose output is a machine of the run.
+const MACHINES: [&str; 3] = ["launch/seed", "prove/launch", "migrate/launch"];
+
+/// What exists of a run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Remains {
+    pub(super) instances: Vec<Instance>,
+    pub(super) images: Vec<Image>,
+    pub(super) snapshots: Vec<Snapshot>,
+}
+
+impl Remains {
+    /// Looks for what a run has made, by its tags and by the ids that its record names.
+    pub(super) async fn of(cloud: &Cloud, record: &RunRecord) -> Result<Self, CloudError> {
+        let mut remains = Self::tagged(cloud, &record.run).await?;
+        let of_run = |tags: &Tags| {
+            tags.get(tags::RUN)
+                .is_none_or(|run| *run == *record.run.as_str())
+        };
+        let machines: Vec<InstanceId> = MACHINES
+            .iter()
+            .filter_map(|step| output(record, step))
+            .filter(|id| remains.instances.iter().all(|one| one.id != *id))
+            .collect();
+        let mut more = cloud.visible_instances(&machines).await?;
+        more.retain(|instance| !instance.state.is_gone() && of_run(&instance.tags));
+        remains.instances.extend(more);
+        for id in images_of(record) {
+            if remains.images.iter().any(|image| image.id == id) {
+                continue;
+            }
+            match cloud.image(&id).await {
+                Ok(image) if !image.is_gone() && of_run(&image.tags) => remains.images.push(image),
+                Ok(_) => {}
+                Err(error) if error.kind == ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(remains)
+    }
+
+    /// Looks for what carries a run's tag.
+    async fn tagged(cloud: &Cloud, run: &RunId) -> Result<Self, CloudError> {
+        let ours = Tags::from([(tags::RUN.to_owned(), run.to_string())]);
+        let mut instances = cloud.instances_tagged(&ours).await?;
+        instances.retain(|instance| !instance.state.is_gone() && in_use::is_ours(instance));
+        let mut images = cloud.images_tagged(&ours).await?;
+        images.retain(|image| !image.is_gone());
+        // EC2 lists them in whatever order.
+        images.sort_by(|one, other| one.name.cmp(&other.name));
+        let snapshots = cloud.snapshots_tagged(&ours).await?;
+        Ok(Self {
+            instances,
+            images,
+            snapshots,
+        })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.instances.is_empty() && self.images.is_empty() && self.snapshots.is_empty()
+    }
+
+    /// Label and value of all of it, for people; of snapshots only those that no image of these has.
+    pub(super) fn told(&self) -> Vec<(String, String)> {
+        let instances = self.instances.iter().map(|instance| {
+            let value = format!("{} ({})", instance.id, instance.state.as_str());
+            (role(&instance.tags, "instance"), value)
+        });
+        let images = self.images.iter().map(|image| {
+            let state = match &image.state {
+                ImageState::Available => "available",
+                ImageState::Pending => "pending",
+                ImageState::Unusable(state) => state,
+            };
+            let label = match image.tags.get(tags::ROLE) {
+                Some(role) => format!("{role} image"),
+                None => "image".to_owned(),
+            };
+            (label, format!("{} ({state})", image.id))
+        });
+        let of_image = |snapshot: &&Snapshot| {
+            let mut images = self.images.iter();
+            !images.any(|image| image.snapshots.contains(&snapshot.id))
+        };
+        let snapshots = self.snapshots.iter().filter(of_image);
+        let snapshots = snapshots.map(|one| ("snapshot".to_owned(), one.id.to_string()));
+        instances.chain(images).chain(snapshots).collect()
+    }
+}
+
+fn role(tags: &Tags, otherwise: &str) -> String {
+    let role = tags.get(tags::ROLE);
+    role.map_or_else(|| otherwise.to_owned(), Clone::clone)
+}
+
+/// The images that the run made, by its record.
+fn images_of(record: &RunRecord) -> Vec<ImageId> {
+    let raw = output::<Origin>(record, "snapshot/image").filter(|origin| origin.is_raw);
+    let golden = output::<ImageId>(record, "image/golden");
+    raw.map(|origin| origin.image)
+        .into_iter()
+        .chain(golden)
+        .collect()
+}
+
+/// The output of a step that was done.
+pub(super) fn output<T: serde::de::DeserializeOwned>(record: &RunRecord, step: &str) -> Option<T> {
+    let step = record.step(&StepId::new(step))?;
+    step.milliseconds?;
+    serde_json::from_value(step.output.clone()).ok()
+}
 
 /// Returns what the run has made that exists now: label and value, for people.
 pub async fn left_by(cloud: &Cloud, run: &RunId) -> Result<Vec<(String, String)>, CloudError> {
-    let ours = Tags::from([(tags::RUN.to_owned(), run.to_string())]);
-    let mut list = Vec::new();
-    for instance in cloud.instances_tagged(&ours).await? {
-        if !instance.state.is_gone() {
-            let role = instance
-                .tags
-                .get(tags::ROLE)
-                .map_or("instance", String::as_str);
-            list.push((
-                role.to_owned(),
-                format!("{} ({})", instance.id, instance.state.as_str()),
-            ));
-        }
-    }
-    let mut images = cloud.images_tagged(&ours).await?;
-    // EC2 lists them in whatever order.
-    images.sort_by(|one, other| one.name.cmp(&other.name));
-    for image in images {
-        let role = image.tags.get(tags::ROLE).map_or("image", String::as_str);
-        let state = match &image.state {
-            ImageState::Available => "available",
-            ImageState::Pending => "pending",
-            ImageState::Unusable(state) => state,
-        };
-        list.push((format!("{role} image"), format!("{} ({state})", image.id)));
-    }
-    Ok(list)
+    Ok(Remains::tagged(cloud, run).await?.told())
 }
 
 /// Ends the recipes that run on the seed, if they do: an interrupted run must not go on working by itself. A migration
 /// comes to its end: half a change of the data is the worst of all states.
-pub async fn stop_work(context: &Context<'_>, run: &Run) -> Result<(), PipelineError> {
-    let applying = run
-        .record()
+pub async fn stop_work(cloud: &Cloud, record: &RunRecord) -> Result<(), PipelineError> {
+    let applying = record
         .unfinished()
         .is_some_and(|step| step.id.as_str() == "apply/recipes");
-    let seed = run.record().step(&StepId::new("launch/seed"));
-    let seed = seed.and_then(|step| serde_json::from_value::<InstanceId>(step.output.clone()).ok());
-    if let (true, Some(seed)) = (applying, seed) {
-        Node::new(context.cloud, &seed)
-            .stop(&names::unit(run.id(), "apply"))
+    if let (true, Some(seed)) = (applying, output::<InstanceId>(record, "launch/seed")) {
+        Node::new(cloud, &seed)
+            .stop(&names::unit(&record.run, "apply"))
             .await?;
     }
     Ok(())
+}
+
+/// Removes what a run has made, and looks until there is nothing any more: instances first, then images with their
+/// snapshots, then snapshots whose image is gone, which are found by their own tags. Returns what was removed.
+pub(super) async fn remove(
+    cloud: &Cloud,
+    record: &RunRecord,
+) -> Result<Vec<(String, String)>, WaitError> {
+    let mut asked = BTreeSet::new();
+    let mut removed = Vec::new();
+    let wait = Wait {
+        subject: format!("what run {} has made", record.run),
+        schedule: REMOVAL,
+        in_a_row: 2,
+        unseen_for: Duration::ZERO,
+    };
+    cloud
+        .poll_until(wait, async || {
+            let remains = Remains::of(cloud, record).await?;
+            if remains.is_empty() {
+                return Ok(Look::Ready(()));
+            }
+            for (label, value) in remains.told() {
+                let id = value.split(' ').next().unwrap_or_default().to_owned();
+                if asked.insert(id.clone()) {
+                    cloud.events().note(format!("remove the {label} {value}"));
+                    removed.push((label, id));
+                }
+            }
+            for instance in &remains.instances {
+                cloud.ensure_terminated(&instance.id).await?;
+            }
+            for image in &remains.images {
+                cloud.ensure_deregistered(&image.id).await?;
+            }
+            let mut held = 0;
+            for snapshot in &remains.snapshots {
+                match cloud.ensure_snapshot_deleted(&snapshot.id).await {
+                    // The image that was deregistered a moment ago is still known to another server.
+                    Err(error) if error.code.as_deref() == Some("InvalidSnapshot.InUse") => {
+                        held += 1;
+                    }
+                    other => other?,
+                }
+            }
+            Ok(Look::pending(match held {
+                0 => "being removed".to_owned(),
+                held => format!("being removed, {held} snapshots still held by their images"),
+            }))
+        })
+        .await?;
+    Ok(removed)
 }

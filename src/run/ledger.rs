@@ -5,6 +5,8 @@
 //! `promotion previous=ami-1 run=… environment=e-… failed=ami-2 reason=…`. No labels: a labelled oldest version
 //! would block new ones once there are a hundred.
 
+use std::collections::BTreeSet;
+
 use crate::cloud::{Cloud, CloudError, Put, Tags, Version, tags};
 use crate::id::{ImageId, RunId};
 use crate::record::{BaseImage, LedgerEntry, LedgerKind};
@@ -83,6 +85,19 @@ impl Ledger {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Returns every image that a pipeline's ledger names or ever named, whoever wrote it.
+    pub async fn images(cloud: &Cloud, pipeline: &str) -> Result<BTreeSet<ImageId>, LedgerError> {
+        let versions = cloud.parameter_history(&name(pipeline)).await?;
+        let values = versions
+            .iter()
+            .filter_map(|version| BaseImage::from_value(&version.value).image().cloned());
+        let described = versions.iter().filter_map(entry).flat_map(|entry| {
+            let previous = entry.previous.image().cloned();
+            previous.into_iter().chain(entry.failed)
+        });
+        Ok(values.chain(described).collect())
     }
 
     /// Adds an entry. Safe to do twice: an entry of the same run and kind is not written again.

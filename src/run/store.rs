@@ -221,8 +221,26 @@ pub(super) async fn must_drive(
     }
 }
 
+/// Returns one page of a run, if it is there.
+pub(super) async fn page(
+    cloud: &Cloud,
+    record: &RunRecord,
+    page: u64,
+) -> Result<Option<RunRecord>, StoreError> {
+    let name = name(record, page);
+    let found = cloud.parameter(&name).await?;
+    found.map(|found| read(&name, &found.value)).transpose()
+}
+
+/// Returns the record of a run as its driver wrote it last.
+pub async fn latest(cloud: &Cloud, pipeline: &str, run: &RunId) -> Result<RunRecord, StoreError> {
+    highest(cloud, pipeline, run)
+        .await
+        .map(|(record, _)| record)
+}
+
 /// Returns the highest page of a run.
-pub(super) async fn latest(
+pub(super) async fn highest(
     cloud: &Cloud,
     pipeline: &str,
     run: &RunId,

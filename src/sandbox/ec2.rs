@@ -12,6 +12,7 @@ pub(crate) mod launch_request;
 pub(crate) mod network;
 pub(crate) mod snapshots;
 pub(crate) mod tags;
+pub(crate) mod templates;
 pub(crate) mod volumes;
 
 use super::state::State;
@@ -39,6 +40,7 @@ pub(crate) fn serve(state: &mut State, call: &Call) -> Result<Xml, ApiError> {
         "DescribeVolumes" => volumes::describe(state, call),
         "DescribeSubnets" => network::describe_subnets(state, call),
         "DescribeSecurityGroups" => network::describe_groups(state, call),
+        "DescribeLaunchTemplateVersions" => templates::describe_versions(state, call),
         "CreateTags" => tags::create(state, call),
         "DeleteTags" => tags::delete(state, call),
         "DescribeTags" => tags::describe(state, call),

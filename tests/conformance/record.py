@@ -264,6 +264,8 @@ def watch(name):
     refused(eb.describe_configuration_settings, "InvalidParameterValue", ApplicationName="none", **name)
     eb.describe_environment_managed_actions(**name)
     refused(eb.describe_environment_managed_actions, "InvalidParameterValue", EnvironmentName="none")
+    ec2.describe_launch_template_versions(Versions=["$Latest", "$Default"])
+    refused(ec2.describe_launch_template_versions, "MissingParameter")
 
 
 def ready(name):

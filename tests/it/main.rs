@@ -5,6 +5,7 @@
     reason = "a test that cannot go on ends here, with the line"
 )]
 
+mod abandon;
 mod command_line;
 mod conformance;
 mod demo;

@@ -141,11 +141,6 @@ fn kept_lease(error: &PipelineError) -> String {
     format!("the lease on the environment was not given back and ends by itself: {error}")
 }
 
-/// Whether the run has changed more than it has built: from then on it ends only with a verdict on what it changed.
-pub(super) fn has_begun(run: &Run) -> bool {
-    has_swapped(run) || run.record().step(&StepId::new("migrate/data")).is_some()
-}
-
 /// Whether the run asked for a swap.
 fn has_swapped(run: &Run) -> bool {
     run.record()
@@ -191,7 +186,7 @@ pub(super) async fn interrupt(
         looked = async {
             let saved = run.save().await;
             let let_go = pipeline::let_go(context, run).await;
-            let stopped = pipeline::stop_work(context, run).await;
+            let stopped = pipeline::stop_work(context.cloud, run.record()).await;
             (saved, let_go, stopped, pipeline::left_by(context.cloud, id).await)
         } => Some(looked),
         _ = interrupted() => None,

@@ -40,6 +40,16 @@ pub enum ImageState {
     Unusable(String),
 }
 
+impl Image {
+    /// Whether it is deregistered: EC2 may show such a one for a while.
+    pub fn is_gone(&self) -> bool {
+        matches!(&self.state, ImageState::Unusable(state) if state.starts_with(DEREGISTERED))
+    }
+}
+
+/// The state of an image that is no more (EC2 API reference, `ImageState`).
+const DEREGISTERED: &str = "deregistered";
+
 /// How far the snapshots of an image are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SnapshotProgress {

@@ -78,6 +78,15 @@ impl Cloud {
             .await
     }
 
+    /// Returns all instances of the account and region that are not gone.
+    pub async fn living_instances(&self) -> Result<Vec<Instance>, CloudError> {
+        let mut list = self
+            .describe_instances("all instances", None, Vec::new())
+            .await?;
+        list.retain(|instance| !instance.state.is_gone());
+        Ok(list)
+    }
+
     async fn describe_instances(
         &self,
         subject: &str,

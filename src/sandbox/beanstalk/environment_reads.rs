@@ -48,7 +48,7 @@ pub(super) fn resources(state: &State, call: &Call) -> Result<Xml, ApiError> {
         list(xml, "AutoScalingGroups", "Name", [&environment.group_name]);
         list(xml, "Instances", "Id", ids);
         xml.texts("LaunchConfigurations", "member", [""; 0]);
-        let template = environment.id.replace("e-", "lt-0");
+        let template = crate::sandbox::ec2::templates::template_id(&environment.id);
         list(xml, "LaunchTemplates", "Id", [template]);
         list(xml, "LoadBalancers", "Name", balancers);
         xml.texts("Triggers", "member", [""; 0]);

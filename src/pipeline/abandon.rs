@@ -1,0 +1,270 @@
+//! Abandon: a run that nobody will go on with ends, and the world is as before it.
+//!
+//! The run is taken over first, as `resume` does, so that a driver that still lives stops at its next step. What was
+//! made goes before the verdict is written: an abandon that is cut off is simply called again. Once the base image was
+//! swapped, or data was migrated, there is something in service that only a verdict on it can end.
+
+use super::preflight::Ready;
+use super::remains::{self, Remains};
+use super::{PipelineError, in_use};
+use crate::cloud::{Cloud, CloudError, WaitError};
+use crate::id::{EnvironmentId, ImageId, InstanceId, RunId, StepId};
+use crate::record::{RunRecord, Verb, Verdict};
+use crate::run::{self, Held, LeaseError, Run, StoreError};
+
+/// Why a run was not abandoned.
+#[derive(Debug, thiserror::Error)]
+pub enum AbandonError {
+    /// It has ended, and nothing is left to remove.
+    #[error("run {run} has ended: {}", verdict.as_str())]
+    Ended {
+        /// The run.
+        run: RunId,
+        /// How.
+        verdict: Verdict,
+    },
+    /// It has changed what is in service, or the data.
+    #[error("run {run} may have {what}: it cannot be abandoned any more")]
+    Begun {
+        /// The run.
+        run: RunId,
+        /// Its pipeline.
+        pipeline: String,
+        /// What it does.
+        verb: Verb,
+        /// What it may have done.
+        what: &'static str,
+    },
+    /// One of its images is in use.
+    #[error("{image} of run {run} is in use: {by}; nothing was removed")]
+    InUse {
+        /// The run.
+        run: RunId,
+        /// The image.
+        image: ImageId,
+        /// What uses it.
+        by: String,
+    },
+    /// AWS refused, or the record could not be kept.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+}
+
+impl From<CloudError> for AbandonError {
+    fn from(error: CloudError) -> Self {
+        Self::Pipeline(error.into())
+    }
+}
+
+impl From<StoreError> for AbandonError {
+    fn from(error: StoreError) -> Self {
+        Self::Pipeline(error.into())
+    }
+}
+
+impl From<WaitError> for AbandonError {
+    fn from(error: WaitError) -> Self {
+        Self::Pipeline(error.into())
+    }
+}
+
+/// What a run may have changed beyond what it has built, if it has begun to; from then on it ends only with a verdict
+/// on that.
+pub fn has_begun(record: &RunRecord) -> Option<&'static str> {
+    let mut steps = record.steps.iter().map(|step| step.id.as_str());
+    if steps.any(|step| step.starts_with("swap/")) {
+        Some("swapped the base image")
+    } else if record.step(&StepId::new("migrate/data")).is_some() {
+        Some("migrated the data")
+    } else {
+        None
+    }
+}
+
+/// Refuses what cannot be abandoned. Pure.
+///
+/// # Errors
+/// [`AbandonError::Ended`] and [`AbandonError::Begun`].
+pub fn may_abandon(record: &RunRecord) -> Result<(), AbandonError> {
+    if let Some(verdict) = record.verdict {
+        return Err(AbandonError::Ended {
+            run: record.run.clone(),
+            verdict,
+        });
+    }
+    match has_begun(record) {
+        Some(what) => Err(AbandonError::Begun {
+            run: record.run.clone(),
+            pipeline: record.pipeline.clone(),
+            verb: record.verb,
+            what,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Refuses what cannot be abandoned, before anything is changed. `pipelines` are all of the settings, whose ledgers may
+/// name the run's images. A run that was abandoned and of which something is left passes: tags are shown late.
+///
+/// # Errors
+/// What [`may_abandon`] refuses, an image that is in use, and what AWS refused.
+pub async fn must_be_removable(
+    cloud: &Cloud,
+    pipelines: &[String],
+    record: &RunRecord,
+) -> Result<(), AbandonError> {
+    let again = record.verdict == Some(Verdict::Abandoned);
+    if !again {
+        may_abandon(record)?;
+    }
+    let remains = Remains::of(cloud, record).await?;
+    if again && remains.is_empty() {
+        may_abandon(record)?;
+    }
+    must_be_unused(cloud, pipelines, record, &remains).await
+}
+
+/// Abandons a run that [`must_be_removable`] let pass. Returns what was removed: label and id, for people.
+///
+/// # Errors
+/// What AWS refused: then it can be called again; or what a driver that still lives has begun in the meantime.
+pub async fn abandon(
+    cloud: &Cloud,
+    record: &RunRecord,
+    who: &str,
+) -> Result<Vec<(String, String)>, AbandonError> {
+    if record.verdict == Some(Verdict::Abandoned) {
+        return Ok(remains::remove(cloud, record).await?);
+    }
+    let mut run = Run::resume(cloud, &record.pipeline, &record.run, who).await?;
+    may_abandon(run.record())?;
+    end_work(cloud, run.record()).await;
+    give_back(cloud, run.record()).await?;
+    let removed = remains::remove(cloud, run.record()).await?;
+    run.finish(Verdict::Abandoned).await?;
+    Ok(removed)
+}
+
+/// Refuses to take away an image that is in service or in a ledger: somebody promoted it by hand.
+async fn must_be_unused(
+    cloud: &Cloud,
+    pipelines: &[String],
+    record: &RunRecord,
+    remains: &Remains,
+) -> Result<(), AbandonError> {
+    if remains.images.is_empty() {
+        return Ok(());
+    }
+    let instances = cloud.living_instances().await?;
+    let in_use = in_use::images(cloud, pipelines, &instances).await?;
+    for image in &remains.images {
+        if let Some(by) = in_use.get(&image.id) {
+            return Err(AbandonError::InUse {
+                run: record.run.clone(),
+                image: image.id.clone(),
+                by: by.clone(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Stops the recipes where their machine answers. It is terminated right after, so a failure is only told.
+async fn end_work(cloud: &Cloud, record: &RunRecord) {
+    let stopped = async {
+        if let Some(seed) = remains::output::<InstanceId>(record, "launch/seed")
+            && cloud.agent_status(&seed).await?.as_deref() == Some("Online")
+        {
+            remains::stop_work(cloud, record).await?;
+        }
+        Ok::<_, PipelineError>(())
+    };
+    if let Err(error) = stopped.await {
+        let text = format!("what runs on the seed was not stopped before it goes: {error}");
+        cloud.events().warn(text);
+    }
+}
+
+/// Gives back the lease that a process of this run holds: it is taken over and released, so that a driver that still
+/// lives finds it lost and does not renew it.
+async fn give_back(cloud: &Cloud, record: &RunRecord) -> Result<(), PipelineError> {
+    let Some(ready) = remains::output::<Ready>(record, "preflight/environment") else {
+        return Ok(());
+    };
+    let environment: &EnvironmentId = &ready.environment;
+    let holder = run::holder(cloud, environment).await?;
+    if holder.is_none_or(|lease| lease.run != record.run) {
+        return Ok(());
+    }
+    match Held::acquire(cloud, environment, record).await {
+        Ok(held) => Ok(held.release().await?),
+        // It ended in the meantime, and another run has it.
+        Err(LeaseError::Held(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{FORMAT, StepRecord, Writer};
+
+    fn record(steps: &[&str], verdict: Option<Verdict>) -> RunRecord {
+        let step = |id: &&str| StepRecord {
+            id: StepId::new(*id),
+            attempt: 1,
+            started: 0,
+            milliseconds: None,
+            output: serde_json::Value::Null,
+        };
+        RunRecord {
+            format: FORMAT,
+            tool_version: "0".into(),
+            run: RunId::new("20261123-034512-7f3a"),
+            pipeline: "shop".into(),
+            verb: Verb::Rebuild,
+            environment: "shop-prod".into(),
+            started: 0,
+            who: "ada@host".into(),
+            plan: std::collections::BTreeMap::new(),
+            asked: std::collections::BTreeMap::new(),
+            steps: steps.iter().map(step).collect(),
+            verdict,
+            writer: Writer {
+                nonce: "n".into(),
+                sequence: 0,
+            },
+        }
+    }
+
+    #[test]
+    fn a_run_is_abandoned_until_it_begins_to_change_what_is_in_service() {
+        for steps in [
+            &[][..],
+            &["launch/seed", "apply/recipes"],
+            &["preflight/environment", "migrate/place", "migrate/launch"],
+        ] {
+            assert!(may_abandon(&record(steps, None)).is_ok(), "{steps:?}");
+        }
+        for steps in [
+            &["preflight/environment", "migrate/data"][..],
+            &["preflight/environment", "swap/update"],
+            &["swap/update", "watch/health"],
+        ] {
+            let refused = may_abandon(&record(steps, None));
+            assert!(
+                matches!(refused, Err(AbandonError::Begun { .. })),
+                "{steps:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_run_that_has_ended_says_how() {
+        let refused = may_abandon(&record(&["swap/update"], Some(Verdict::RolledBack)));
+        assert_eq!(
+            refused.unwrap_err().to_string(),
+            "run 20261123-034512-7f3a has ended: rolled back"
+        );
+    }
+}
