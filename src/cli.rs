@@ -72,6 +72,8 @@ enum Verb {
     Resume(Resume),
     /// End a run that nobody will go on with, and remove what it made
     Abandon(abandon::Abandon),
+    /// List the runs of all pipelines, or of one
+    Runs(runs::Runs),
     /// List the promotions of a pipeline
     History(PipelineName),
     /// Show what an environment is on and what its pipeline has
@@ -140,8 +142,8 @@ struct Rollback {
 
 #[derive(Debug, Args)]
 struct Resume {
-    /// The run, as its messages name it
-    run: String,
+    /// The run, as its messages name it; without it, the only one that is unfinished
+    run: Option<String>,
 }
 
 /// How many bytes a reason may have: it stands in the run's record, which must fit a parameter.
@@ -192,8 +194,9 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             };
             drive::start(&invocation, &rollback.pipeline, work).await
         }
-        Verb::Resume(resume) => drive::resume(&invocation, &resume.run).await,
+        Verb::Resume(resume) => drive::resume(&invocation, resume.run.as_deref()).await,
         Verb::Abandon(abandon) => abandon::run(&invocation, &abandon).await,
+        Verb::Runs(runs) => runs::run(&invocation, &runs).await,
         Verb::History(name) => history::run(&invocation, &name.pipeline).await,
         Verb::Status(name) => status::run(&invocation, &name.pipeline).await,
         Verb::Schedule(schedule) => schedule::run(&invocation, &schedule),

@@ -31,7 +31,7 @@ use jiff::tz::TimeZone;
 pub use self::error::{error_text, excerpts_text};
 pub use self::json::FORMAT;
 pub use self::report::Report;
-pub use self::tables::{history, table};
+pub use self::tables::{age, history, table};
 
 use self::screen::Screen;
 use crate::event::Emitter;

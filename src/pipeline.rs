@@ -35,7 +35,9 @@ use crate::node::NodeError;
 use crate::record::{BaseImage, Verdict};
 use crate::run::{LeaseError, LedgerError, Outcome, Run, StepError, StoreError};
 
-pub use abandon::{AbandonError, abandon, has_begun, may_abandon, must_be_removable};
+pub use abandon::{
+    AbandonError, abandon, changed_environment, has_begun, may_abandon, must_be_removable,
+};
 pub use apply::RecipeFailure;
 pub use plan::{Migration, Plan, PlanError, Source};
 pub use preflight::Refusal;

@@ -24,7 +24,7 @@ use crate::record::{FORMAT, RunRecord, StepRecord, Verb, Verdict, Writer};
 
 pub use lease::{Held, LeaseError, holder, let_go, wait_for};
 pub use ledger::{Ledger, LedgerError, NewEntry};
-pub use store::{StoreError, latest, runs};
+pub use store::{Kept, StoreError, kept, kept_in, latest, runs};
 
 /// What a run is started with.
 #[derive(Clone, Debug)]

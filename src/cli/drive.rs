@@ -10,7 +10,7 @@ use crate::cloud::Cloud;
 use crate::display::{Display, Mode};
 use crate::event::Event;
 use crate::failure::ExitCode as Code;
-use crate::id::{ImageId, RunId, StepId};
+use crate::id::{ImageId, StepId};
 use crate::pipeline::{self, Context, PipelineError, Plan, Promoted, Wish};
 use crate::recipe::Library;
 use crate::record::{RunRecord, Verb, Verdict};
@@ -66,24 +66,28 @@ pub(super) async fn start(
     .await
 }
 
-/// Goes on with a run.
-pub(super) async fn resume(invocation: &Invocation, run: &str) -> Result<ExitCode, Failure> {
-    let run = runs::id(run)?;
+/// Goes on with a run; without a name, with the only one that is unfinished.
+pub(super) async fn resume(
+    invocation: &Invocation,
+    run: Option<&str>,
+) -> Result<ExitCode, Failure> {
+    let run = run.map(runs::id).transpose()?;
     let (settings, library) = guard::read(invocation)?;
     let display = display(invocation);
     let who = who(invocation);
-    let cloud = match guard::connect(invocation, &settings, display.emitter()).await {
-        Ok(cloud) => cloud,
-        Err(failure) => return ended(&display, Err(failure)),
+    let found = async {
+        let cloud = guard::connect(invocation, &settings, display.emitter()).await?;
+        let record = match &run {
+            Some(run) => runs::find(&cloud, &settings, run).await?,
+            None => runs::only_unfinished(&cloud, &settings).await?,
+        };
+        let recorded = resumable(&settings, &library, &record)?;
+        let taken = Run::resume(&cloud, &record.pipeline, &record.run, &who).await?;
+        Ok::<_, Failure>((cloud, recorded, taken))
     };
-    let recorded = match find(&cloud, &settings, &library, &run).await {
-        Ok(recorded) => recorded,
+    let (cloud, recorded, taken) = match found.await {
+        Ok(found) => found,
         Err(failure) => return ended(&display, Err(failure)),
-    };
-    let taken = Run::resume(&cloud, &recorded.plan.pipeline, &run, &who).await;
-    let taken = match taken {
-        Ok(taken) => taken,
-        Err(error) => return ended(&display, Err(error.into())),
     };
     drive(
         &display,
@@ -103,14 +107,13 @@ struct Recorded {
     work: Work,
 }
 
-/// Finds the record of a run among the pipelines of the settings, and refuses one that cannot go on from here.
-async fn find(
-    cloud: &Cloud,
+/// Refuses a run that cannot go on from here: one that has ended, or that another checkout began.
+fn resumable(
     settings: &Settings,
     library: &Library,
-    run: &RunId,
+    record: &RunRecord,
 ) -> Result<Recorded, Failure> {
-    let record = runs::find(cloud, settings, run).await?;
+    let run = &record.run;
     let name = &record.pipeline;
     let plan = Plan::make(settings, name, library)?;
     if let Some(verdict) = record.verdict {
@@ -121,7 +124,7 @@ async fn find(
         )));
     }
     let now = plan.sections();
-    let counts = sections_that_count(&record, plan.migration.is_some());
+    let counts = sections_that_count(record, plan.migration.is_some());
     let changed: Vec<&str> = record
         .plan
         .iter()

@@ -1,12 +1,154 @@
-//! Runs as the command line names them.
+//! `goldseed runs`: the runs of all pipelines; and runs as the command line names them.
 
-use super::Failure;
+use std::collections::BTreeMap;
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::{ExitCode, Failure, Invocation, answer, guard};
 use crate::cloud::Cloud;
+use crate::display;
+use crate::event::Emitter;
 use crate::failure::ExitCode as Code;
-use crate::id::RunId;
-use crate::record::RunRecord;
-use crate::run::{self, StoreError};
+use crate::id::{EnvironmentId, RunId};
+use crate::pace;
+use crate::pipeline::{self, PipelineError, PlanError};
+use crate::record::{Lease, RunRecord};
+use crate::run::{self, Kept, StoreError};
 use crate::settings::Settings;
+
+#[derive(Debug, Args)]
+pub(super) struct Runs {
+    /// One pipeline; without it, all of them
+    pipeline: Option<String>,
+}
+
+/// The leases that unfinished runs hold, by run.
+type Leases = BTreeMap<RunId, Lease>;
+
+const HEADERS: [&str; 8] = [
+    "run", "pipeline", "verb", "stage", "age", "who", "where", "verdict",
+];
+
+pub(super) async fn run(invocation: &Invocation, runs: &Runs) -> Result<ExitCode, Failure> {
+    let settings = Settings::load(&invocation.global.file)?;
+    let names = pipelines(&settings, runs.pipeline.as_deref())?;
+    let cloud = guard::connect(invocation, &settings, Emitter::silent()).await?;
+    let mut list = Vec::new();
+    for name in &names {
+        list.extend(run::kept(&cloud, name).await?);
+    }
+    if list.is_empty() {
+        return answer("there are no runs yet\n");
+    }
+    // A run's name begins with the time at which it started.
+    list.sort_by(|one, other| other.run.cmp(&one.run));
+    let leases = leases(&cloud, &list).await?;
+    let now = pace::now();
+    let rows: Vec<Vec<String>> = list.iter().map(|kept| row(kept, &leases, now)).collect();
+    answer(&display::table(&HEADERS, &rows, display::answer_columns()))
+}
+
+/// The pipelines that are asked for.
+fn pipelines(settings: &Settings, one: Option<&str>) -> Result<Vec<String>, Failure> {
+    let all: Vec<String> = settings.pipelines.keys().cloned().collect();
+    match one {
+        None => Ok(all),
+        Some(name) if settings.pipelines.contains_key(name) => Ok(vec![name.to_owned()]),
+        Some(name) => Err(PlanError::UnknownPipeline {
+            name: name.to_owned(),
+            there_are: all,
+        }
+        .into()),
+    }
+}
+
+/// Looks up the leases of the environments that unfinished runs change.
+async fn leases(cloud: &Cloud, list: &[Kept]) -> Result<Leases, Failure> {
+    let unfinished = list.iter().filter_map(|kept| kept.record.as_ref().ok());
+    let environments: std::collections::BTreeSet<EnvironmentId> = unfinished
+        .filter(|record| record.verdict.is_none())
+        .filter_map(pipeline::changed_environment)
+        .collect();
+    let mut found = Leases::new();
+    for environment in environments {
+        let holder = run::holder(cloud, &environment).await;
+        if let Some(lease) = holder.map_err(PipelineError::from)? {
+            found.insert(lease.run.clone(), lease);
+        }
+    }
+    Ok(found)
+}
+
+fn row(kept: &Kept, leases: &Leases, now: Timestamp) -> Vec<String> {
+    let age = kept.run.started();
+    let age = age.map_or_else(String::new, |started| display::age(started, now));
+    let [verb, stage, person, host, verdict] = match &kept.record {
+        Ok(record) => {
+            let (person, host) = record.who.split_once('@').unwrap_or((&record.who, ""));
+            [
+                record.verb.as_str().to_owned(),
+                stage(record),
+                person.to_owned(),
+                host.to_owned(),
+                verdict(record, kept.written, leases, now),
+            ]
+        }
+        Err(error) => {
+            let nothing = String::new;
+            [
+                nothing(),
+                nothing(),
+                nothing(),
+                nothing(),
+                error.to_string(),
+            ]
+        }
+    };
+    let run = kept.run.to_string();
+    vec![
+        run,
+        kept.pipeline.clone(),
+        verb,
+        stage,
+        age,
+        person,
+        host,
+        verdict,
+    ]
+}
+
+/// The stage that a run is in, or that it came to.
+fn stage(record: &RunRecord) -> String {
+    let last = record.unfinished().or_else(|| record.steps.last());
+    let Some(step) = last else {
+        return String::new();
+    };
+    let stage = step.id.as_str().split('/').next().unwrap_or_default();
+    match step.attempt {
+        1 => stage.to_owned(),
+        attempt => format!("{stage}, attempt {attempt}"),
+    }
+}
+
+fn verdict(
+    record: &RunRecord,
+    written: Option<Timestamp>,
+    leases: &Leases,
+    now: Timestamp,
+) -> String {
+    if let Some(verdict) = record.verdict {
+        return verdict.as_str().to_owned();
+    }
+    if let Some(lease) = leases.get(&record.run) {
+        let until = lease.until.strftime("%H:%M:%S");
+        return format!("unfinished, holds {} until {until} UTC", record.environment);
+    }
+    match written {
+        Some(written) => format!("unfinished, written {} ago", display::age(written, now)),
+        None => "unfinished".to_owned(),
+    }
+}
 
 /// Reads a run's id from the command line.
 pub(super) fn id(text: &str) -> Result<RunId, Failure> {
@@ -14,7 +156,7 @@ pub(super) fn id(text: &str) -> Result<RunId, Failure> {
         return Ok(RunId::new(text));
     }
     Err(Failure::new(Code::Usage, format!("`{text}` is not a run"))
-        .hint("a run is called like 20261123-034512-7f3a; `goldseed status` lists them"))
+        .hint("a run is called like 20261123-034512-7f3a; `goldseed runs` lists them"))
 }
 
 /// Finds the record of a run among the pipelines of the settings.
@@ -31,6 +173,35 @@ pub(super) async fn find(
         }
     }
     let message = format!("no pipeline of {} has a run {run}", settings.path.display());
-    Err(Failure::new(Code::Invalid, message)
-        .hint("`goldseed status PIPELINE` lists the runs there are"))
+    Err(Failure::new(Code::Invalid, message).hint("`goldseed runs` lists the runs there are"))
+}
+
+/// Finds the one run that is unfinished among the pipelines of the settings.
+pub(super) async fn only_unfinished(
+    cloud: &Cloud,
+    settings: &Settings,
+) -> Result<RunRecord, Failure> {
+    let mut unfinished = Vec::new();
+    for name in settings.pipelines.keys() {
+        let runs = run::runs(cloud, name).await?.into_iter().flatten();
+        unfinished.extend(runs.filter(|record| record.verdict.is_none()));
+    }
+    match unfinished.len() {
+        0 => Err(Failure::new(Code::Refused, "no run is unfinished")
+            .hint("`goldseed runs` lists the runs there are")),
+        1 => Ok(unfinished.remove(0)),
+        count => {
+            let message = format!("{count} runs are unfinished: say which one to go on with");
+            let mut failure = Failure::new(Code::Refused, message);
+            for record in &unfinished {
+                let (id, verb, who) = (&record.run, record.verb.as_str(), &record.who);
+                failure = failure.hint(format!(
+                    "goldseed resume {id}: {verb} of {}, {}, by {who}",
+                    record.pipeline,
+                    stage(record)
+                ));
+            }
+            Err(failure)
+        }
+    }
 }

@@ -16,6 +16,8 @@ pub struct Parameter {
     pub value: String,
     /// Its version, from 1.
     pub version: i64,
+    /// When it was written last, where Parameter Store says.
+    pub modified: Option<jiff::Timestamp>,
 }
 
 /// One version in a parameter's history.
@@ -197,5 +199,8 @@ fn read_parameter(
         name: name.to_owned(),
         value: present(parameter.value(), operation, name, "Value")?.to_owned(),
         version: parameter.version(),
+        modified: parameter
+            .last_modified_date()
+            .and_then(|when| jiff::Timestamp::from_second(when.secs()).ok()),
     })
 }

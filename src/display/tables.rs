@@ -142,7 +142,7 @@ fn person(who: &str) -> &str {
 }
 
 /// Writes how long ago something was: minutes and hours to two days, then days.
-fn age(then: Timestamp, now: Timestamp) -> String {
+pub fn age(then: Timestamp, now: Timestamp) -> String {
     const DAY: u64 = 24 * 3600 * 1000;
     match milliseconds_between(then, now) {
         milliseconds if milliseconds >= 2 * DAY => format!("{} days", milliseconds / DAY),

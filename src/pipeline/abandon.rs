@@ -81,6 +81,11 @@ pub fn has_begun(record: &RunRecord) -> Option<&'static str> {
     }
 }
 
+/// The environment that a run has begun to look at for a change, and may hold the lease on.
+pub fn changed_environment(record: &RunRecord) -> Option<EnvironmentId> {
+    remains::output::<Ready>(record, "preflight/environment").map(|ready| ready.environment)
+}
+
 /// Refuses what cannot be abandoned. Pure.
 ///
 /// # Errors
@@ -188,10 +193,9 @@ async fn end_work(cloud: &Cloud, record: &RunRecord) {
 /// Gives back the lease that a process of this run holds: it is taken over and released, so that a driver that still
 /// lives finds it lost and does not renew it.
 async fn give_back(cloud: &Cloud, record: &RunRecord) -> Result<(), PipelineError> {
-    let Some(ready) = remains::output::<Ready>(record, "preflight/environment") else {
+    let Some(environment) = &changed_environment(record) else {
         return Ok(());
     };
-    let environment: &EnvironmentId = &ready.environment;
     let holder = run::holder(cloud, environment).await?;
     if holder.is_none_or(|lease| lease.run != record.run) {
         return Ok(());

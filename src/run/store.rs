@@ -1,6 +1,8 @@
 //! The record's pages in Parameter Store.
 
-use crate::cloud::{Cloud, CloudError, Put, Tags, tags};
+use std::collections::BTreeMap;
+
+use crate::cloud::{Cloud, CloudError, Parameter, Put, Tags, tags};
 use crate::id::{RunId, StepId};
 use crate::record::{FORMAT, RunRecord};
 
@@ -264,17 +266,63 @@ pub async fn runs(
     cloud: &Cloud,
     pipeline: &str,
 ) -> Result<Vec<Result<RunRecord, StoreError>>, StoreError> {
-    let mut pages = cloud.parameters_below(&folder(pipeline)).await?;
-    // The highest page of each run, runs newest first: names sort by run, then by page number.
-    pages.sort_by_key(|page| {
-        let run = page.name.rsplit('/').nth(1).unwrap_or_default().to_owned();
-        std::cmp::Reverse((run, page_number(&page.name)))
-    });
-    pages.dedup_by(|later, kept| later.name.rsplit('/').nth(1) == kept.name.rsplit('/').nth(1));
-    Ok(pages
-        .iter()
-        .map(|page| read(&page.name, &page.value))
-        .collect())
+    let kept = kept(cloud, pipeline).await?;
+    Ok(kept.into_iter().map(|kept| kept.record).collect())
+}
+
+/// A run as Parameter Store keeps it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Kept {
+    /// The run.
+    pub run: RunId,
+    /// The pipeline.
+    pub pipeline: String,
+    /// Its record, or why that cannot be read.
+    pub record: Result<RunRecord, StoreError>,
+    /// When its driver wrote last, where Parameter Store says.
+    pub written: Option<jiff::Timestamp>,
+    /// The names of its pages, the highest first.
+    pub pages: Vec<String>,
+}
+
+/// Returns the runs of a pipeline with their pages, newest first.
+pub async fn kept(cloud: &Cloud, pipeline: &str) -> Result<Vec<Kept>, StoreError> {
+    let pages = cloud.parameters_below(&folder(pipeline)).await?;
+    Ok(kept_in(&pages))
+}
+
+/// Returns the runs whose pages are among these parameters, newest first. Pure.
+pub fn kept_in(parameters: &[Parameter]) -> Vec<Kept> {
+    let mut runs: BTreeMap<(&str, &str), Vec<(u64, &Parameter)>> = BTreeMap::new();
+    for parameter in parameters {
+        if let Some((pipeline, run, page)) = parts(&parameter.name) {
+            let pages = runs.entry((run, pipeline)).or_default();
+            pages.push((page, parameter));
+        }
+    }
+    let runs = runs
+        .into_iter()
+        .rev()
+        .filter_map(|((run, pipeline), mut pages)| {
+            pages.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
+            let (_, highest) = pages.first()?;
+            Some(Kept {
+                run: RunId::new(run),
+                pipeline: pipeline.to_owned(),
+                record: read(&highest.name, &highest.value),
+                written: highest.modified,
+                pages: pages.iter().map(|(_, page)| page.name.clone()).collect(),
+            })
+        });
+    runs.collect()
+}
+
+/// The pipeline, run and number of a page's name.
+fn parts(name: &str) -> Option<(&str, &str, u64)> {
+    let mut parts = name.strip_prefix("/goldseed/")?.split('/');
+    let (pipeline, folder) = (parts.next()?, parts.next()?);
+    let (run, page) = (parts.next()?, parts.next()?.parse().ok()?);
+    (folder == "runs" && parts.next().is_none()).then_some((pipeline, run, page))
 }
 
 /// The run that a page's name names.

@@ -22,6 +22,7 @@ mod recipe_tests;
 mod recipe_verbs;
 mod recipes;
 mod refusals;
+mod runs;
 mod sandbox;
 mod settings;
 mod shop;

@@ -68,7 +68,7 @@ pub(super) async fn explain(
             format!("goldseed status {name}"),
             format!("goldseed history {name}"),
         ],
-        (_, None) => vec![format!("goldseed resume {id}")],
+        (_, None) => ways_on(run),
     };
     let changed_recipes = matches!(error, PipelineError::Recipe(_));
     let refused = matches!(error, PipelineError::Refused(_));
@@ -119,9 +119,7 @@ pub(super) async fn explain(
             run.record().verb.as_str()
         ));
     }
-    for command in &next {
-        failure.hints.push(format!("go on with: {command}"));
-    }
+    failure.hints.extend(next.iter().map(|way| offered(way)));
     context.cloud.events().emit(Event::RunFinished {
         run: id.clone(),
         success: false,
@@ -139,6 +137,28 @@ pub(super) async fn explain(
 
 fn kept_lease(error: &PipelineError) -> String {
     format!("the lease on the environment was not given back and ends by itself: {error}")
+}
+
+/// What can be done about an unfinished run: going on with it, and giving it up while that is possible.
+fn ways_on(run: &Run) -> Vec<String> {
+    let id = run.id();
+    let abandon = pipeline::may_abandon(run.record()).is_ok();
+    let abandon = abandon.then(|| format!("{ABANDON} {id}"));
+    std::iter::once(format!("goldseed resume {id}"))
+        .chain(abandon)
+        .collect()
+}
+
+/// The verb that gives a run up.
+const ABANDON: &str = "goldseed abandon";
+
+/// A command as a hint.
+fn offered(command: &str) -> String {
+    if command.starts_with(ABANDON) {
+        format!("or give it up, and remove what it made: {command}")
+    } else {
+        format!("go on with: {command}")
+    }
 }
 
 /// Whether the run asked for a swap.
@@ -219,15 +239,14 @@ pub(super) async fn interrupt(
             .push("interrupted again: nothing more was looked up".to_owned()),
     }
     failure.hints.push(state_of_environment(context, run));
-    failure
-        .hints
-        .push(format!("go on with: goldseed resume {id}"));
+    let next = ways_on(run);
+    failure.hints.extend(next.iter().map(|way| offered(way)));
     context.cloud.events().emit(Event::RunFinished {
         run: id.clone(),
         success: false,
         verdict: failure.message.clone(),
         facts,
-        next: vec![format!("goldseed resume {id}")],
+        next,
     });
     ended(display, Err(failure))
 }

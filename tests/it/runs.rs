@@ -1,0 +1,85 @@
+//! `goldseed runs`, and `goldseed resume` without a run.
+
+use std::sync::{Arc, OnceLock};
+
+use goldseed::sandbox::Fate;
+
+use super::world::{Output, World};
+
+/// Runs a verb and kills it at the first request of this operation, whose answer is lost.
+fn killed_at<const N: usize>(
+    world: &World,
+    arguments: [&str; N],
+    operation: &'static str,
+) -> Output {
+    let pid: Arc<OnceLock<u32>> = Arc::default();
+    world.signal_at(&pid, "KILL", Fate::LoseAnswer, move |request| {
+        request.operation == operation && request.parameters["DryRun"] != "true"
+    });
+    let output = world.goldseed(arguments).run_as(&pid);
+    world.sandbox.set_hook(None);
+    assert_eq!(output.code, None, "{output}");
+    output
+}
+
+#[test]
+fn runs_are_listed_newest_first_with_what_became_of_them() {
+    let world = World::new();
+    insta::assert_snapshot!("none", world.succeed(["runs"]));
+    let built = world.succeed(["build", "shop"]).run_id();
+    let cut = killed_at(&world, ["promote", "shop"], "UpdateEnvironment").run_id();
+    world.put_parameter("/goldseed/shop/runs/20991231-000000-0000/1", r#"{"f":9}"#);
+    let output = world.succeed(["runs"]);
+    let rows: Vec<&str> = output.stdout.lines().skip(1).collect();
+    assert_eq!(rows.len(), 3, "{output}");
+    assert!(
+        rows[0].starts_with("20991231-000000-0000  shop"),
+        "{output}"
+    );
+    assert!(rows[0].contains("written by a newer version"), "{output}");
+    let row = |run: &str| {
+        let row = rows.iter().find(|row| row.starts_with(run)).unwrap();
+        row.split_whitespace()
+            .map(ToOwned::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let cut = row(&cut);
+    assert_eq!(cut[1..4], ["shop", "promote", "swap"], "{output}");
+    assert_eq!(cut[5], "ada", "{output}");
+    assert_eq!(cut[7], "unfinished,", "{output}");
+    assert!(output.stdout.contains("holds shop-prod until"), "{output}");
+    let built = row(&built);
+    assert_eq!(built[1..4], ["shop", "build", "retire"], "{output}");
+    assert_eq!(built[7], "done", "{output}");
+    assert_eq!(world.succeed(["runs", "shop"]).stdout.lines().count(), 4);
+    let unknown = world.run(["runs", "shops"]);
+    assert_eq!(unknown.code, Some(3), "{unknown}");
+    assert!(unknown.stderr.contains("it has: shop"), "{unknown}");
+}
+
+#[test]
+fn resume_without_a_run_goes_on_with_the_only_unfinished_one() {
+    let world = World::new();
+    let none = world.run(["resume"]);
+    assert_eq!(none.code, Some(4), "{none}");
+    assert!(none.stderr.contains("no run is unfinished"), "{none}");
+    killed_at(&world, ["rebuild", "shop"], "RunInstances");
+    world.succeed(["resume"]);
+    assert_eq!(
+        world.base_image().as_ref(),
+        Some(&world.images("golden")[0].id)
+    );
+    killed_at(&world, ["build", "shop"], "RunInstances");
+    killed_at(&world, ["build", "shop"], "CreateImage");
+    let several = world.run(["resume"]);
+    assert_eq!(several.code, Some(4), "{several}");
+    assert!(
+        several.stderr.contains("2 runs are unfinished"),
+        "{several}"
+    );
+    assert_eq!(
+        several.stderr.matches("goldseed resume 2").count(),
+        2,
+        "{several}"
+    );
+}
