@@ -12,6 +12,7 @@ mod runs;
 mod sandbox;
 mod schedule;
 mod status;
+mod sweep;
 
 use std::path::PathBuf;
 
@@ -74,6 +75,8 @@ enum Verb {
     Abandon(abandon::Abandon),
     /// List the runs of all pipelines, or of one
     Runs(runs::Runs),
+    /// Show what dead runs left and what it costs, and remove it
+    Sweep(sweep::Sweep),
     /// List the promotions of a pipeline
     History(PipelineName),
     /// Show what an environment is on and what its pipeline has
@@ -197,6 +200,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Verb::Resume(resume) => drive::resume(&invocation, resume.run.as_deref()).await,
         Verb::Abandon(abandon) => abandon::run(&invocation, &abandon).await,
         Verb::Runs(runs) => runs::run(&invocation, &runs).await,
+        Verb::Sweep(sweep) => sweep::run(&invocation, &sweep).await,
         Verb::History(name) => history::run(&invocation, &name.pipeline).await,
         Verb::Status(name) => status::run(&invocation, &name.pipeline).await,
         Verb::Schedule(schedule) => schedule::run(&invocation, &schedule),

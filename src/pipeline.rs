@@ -26,6 +26,7 @@ mod rollback;
 mod snapshot;
 mod status;
 mod swap;
+mod sweep;
 mod verdict;
 mod watch;
 
@@ -46,6 +47,7 @@ pub use remains::{left_by, stop_work};
 pub use rollback::{Accepted, for_a_person};
 pub use status::{Status, status};
 pub use swap::let_go;
+pub use sweep::{Leftover, What, leftovers, remove};
 pub use verdict::{Judge, Judgement, Sample};
 
 /// Why a pipeline ended before its end.

@@ -7,6 +7,7 @@
 //! What this is not: a workflow engine. A step is a function call with a name; its typed output is a value; the order
 //! of steps is the order of the code.
 
+mod kept;
 mod lease;
 mod ledger;
 mod store;
@@ -22,9 +23,10 @@ use crate::id::{RunId, StepId};
 use crate::pace;
 use crate::record::{FORMAT, RunRecord, StepRecord, Verb, Verdict, Writer};
 
+pub use kept::{Kept, kept, kept_in, runs};
 pub use lease::{Held, LeaseError, holder, let_go, wait_for};
 pub use ledger::{Ledger, LedgerError, NewEntry};
-pub use store::{Kept, StoreError, kept, kept_in, latest, runs};
+pub use store::{StoreError, latest};
 
 /// What a run is started with.
 #[derive(Clone, Debug)]
@@ -263,7 +265,13 @@ impl Run {
     /// Ends the run.
     pub async fn finish(&mut self, verdict: Verdict) -> Result<(), StoreError> {
         self.record.verdict = Some(verdict);
-        self.save().await
+        self.save().await?;
+        // A run that has ended is driven by nobody: its earlier pages are of no use.
+        if let Err(error) = store::prune(&self.cloud, &self.record, self.page).await {
+            let text = format!("earlier pages of the record stay until a sweep: {error}");
+            self.cloud.events().warn(text);
+        }
+        Ok(())
     }
 
     /// Writes the record as it stands: which step is unfinished.

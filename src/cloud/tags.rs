@@ -13,6 +13,8 @@ pub const ROLE: &str = "goldseed:role";
 pub const ATTEMPT: &str = "goldseed:attempt";
 /// When it may be swept, RFC 3339; golden images have none.
 pub const EXPIRES: &str = "goldseed:expires";
+/// Put on anything by hand: sweep leaves it alone, whatever the value.
+pub const KEEP: &str = "goldseed:keep";
 /// Of a golden image: `boot` once a machine of it was booted and checked.
 pub const PROVED: &str = "goldseed:proved";
 /// Of a golden image: why it must not be promoted again.

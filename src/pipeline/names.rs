@@ -37,7 +37,7 @@ impl Role {
 }
 
 /// How long what a run makes may live when nobody comes back to it.
-const EXPIRY: Duration = Duration::from_hours(24);
+pub(super) const EXPIRY: Duration = Duration::from_hours(24);
 
 /// The tags of something that this run makes: the user's own first, ours cannot be covered by them.
 pub(super) fn tags(plan: &Plan, run: &RunId, role: Role, attempt: u32) -> Tags {

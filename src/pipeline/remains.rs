@@ -154,6 +154,21 @@ pub async fn stop_work(cloud: &Cloud, record: &RunRecord) -> Result<(), Pipeline
     Ok(())
 }
 
+/// Counts what cannot be removed in the state it is in: an image whose snapshot is being made, or a snapshot whose image
+/// was deregistered a moment ago and is still known to another server.
+fn not_yet(removed: Result<(), CloudError>) -> Result<usize, CloudError> {
+    match removed {
+        Ok(()) => Ok(0),
+        Err(error)
+            if error.kind == ErrorKind::WrongState
+                || error.code.as_deref() == Some("InvalidSnapshot.InUse") =>
+        {
+            Ok(1)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// Removes what a run has made, and looks until there is nothing any more: instances first, then images with their
 /// snapshots, then snapshots whose image is gone, which are found by their own tags. Returns what was removed.
 pub(super) async fn remove(
@@ -181,25 +196,19 @@ pub(super) async fn remove(
                     removed.push((label, id));
                 }
             }
+            let mut held = 0;
             for instance in &remains.instances {
-                cloud.ensure_terminated(&instance.id).await?;
+                held += not_yet(cloud.ensure_terminated(&instance.id).await)?;
             }
             for image in &remains.images {
-                cloud.ensure_deregistered(&image.id).await?;
+                held += not_yet(cloud.ensure_deregistered(&image.id).await)?;
             }
-            let mut held = 0;
             for snapshot in &remains.snapshots {
-                match cloud.ensure_snapshot_deleted(&snapshot.id).await {
-                    // The image that was deregistered a moment ago is still known to another server.
-                    Err(error) if error.code.as_deref() == Some("InvalidSnapshot.InUse") => {
-                        held += 1;
-                    }
-                    other => other?,
-                }
+                held += not_yet(cloud.ensure_snapshot_deleted(&snapshot.id).await)?;
             }
             Ok(Look::pending(match held {
                 0 => "being removed".to_owned(),
-                held => format!("being removed, {held} snapshots still held by their images"),
+                held => format!("being removed, {held} cannot go yet"),
             }))
         })
         .await?;

@@ -1,8 +1,6 @@
 //! The record's pages in Parameter Store.
 
-use std::collections::BTreeMap;
-
-use crate::cloud::{Cloud, CloudError, Parameter, Put, Tags, tags};
+use crate::cloud::{Cloud, CloudError, Put, Tags, tags};
 use crate::id::{RunId, StepId};
 use crate::record::{FORMAT, RunRecord};
 
@@ -58,6 +56,12 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The record was removed: the run had ended long ago.
+    #[error("the record of run {run} is not there any more: this process slept too long and stops")]
+    Removed {
+        /// The run.
+        run: RunId,
+    },
     /// A record has outgrown its parameter.
     #[error("the record of run {run} is {size} bytes and a parameter holds 4096")]
     TooLarge {
@@ -82,7 +86,7 @@ impl StoreError {
 /// A standard parameter's limit (Systems Manager, quotas).
 const LIMIT: usize = 4096;
 
-fn folder(pipeline: &str) -> String {
+pub(super) fn folder(pipeline: &str) -> String {
     format!("/goldseed/{pipeline}/runs")
 }
 
@@ -139,7 +143,7 @@ pub(super) fn without_references(json: &str) -> String {
     text
 }
 
-fn read(name: &str, value: &str) -> Result<RunRecord, StoreError> {
+pub(super) fn read(name: &str, value: &str) -> Result<RunRecord, StoreError> {
     let unreadable = |reason: String| StoreError::Unreadable {
         name: name.to_owned(),
         reason,
@@ -193,34 +197,59 @@ pub(super) async fn create(cloud: &Cloud, record: &RunRecord, page: u64) -> Resu
     }
 }
 
-/// Overwrites our own page.
+/// Overwrites our own page. A page was created as version 1: one that has that version after it was overwritten had been
+/// removed after its run had ended, and is removed again.
 pub(super) async fn overwrite(
     cloud: &Cloud,
     record: &RunRecord,
     page: u64,
 ) -> Result<(), StoreError> {
     let description = format!("goldseed {} of {}", record.verb.as_str(), record.pipeline);
-    cloud
-        .overwrite_parameter(&name(record, page), &text(record)?, &description)
+    let name = name(record, page);
+    let version = cloud
+        .overwrite_parameter(&name, &text(record)?, &description)
         .await?;
-    Ok(())
+    if version > 1 {
+        return Ok(());
+    }
+    cloud.ensure_parameter_deleted(&name).await?;
+    // The run went on without this process, and earlier pages were pruned as it ended.
+    must_drive(cloud, record, page).await?;
+    Err(StoreError::Removed {
+        run: record.run.clone(),
+    })
 }
 
-/// Stops a process that is no longer the highest page's.
+/// Stops a process that is no longer the highest page's. All pages are looked at, and not only the next one: those
+/// between may have been pruned.
 pub(super) async fn must_drive(
     cloud: &Cloud,
     record: &RunRecord,
     page: u64,
 ) -> Result<(), StoreError> {
-    let next = name(record, page + 1);
-    match cloud.parameter(&next).await? {
-        None => Ok(()),
-        Some(found) => Err(StoreError::TakenOver {
+    let pages = cloud
+        .parameters_below(&format!("{}/{}", folder(&record.pipeline), record.run))
+        .await?;
+    let numbered = pages
+        .iter()
+        .filter_map(|page| Some((page_number(&page.name)?, page)));
+    match numbered.max_by_key(|(number, _)| *number) {
+        Some((number, found)) if number > page => Err(StoreError::TakenOver {
             run: record.run.clone(),
-            who: read(&next, &found.value)?.who,
-            page: page + 1,
+            who: read(&found.name, &found.value)?.who,
+            page: number,
         }),
+        _ => Ok(()),
     }
+}
+
+/// Removes the pages below this one, once the run has ended: from the lowest on, so that the highest always is the one
+/// that was written last.
+pub(super) async fn prune(cloud: &Cloud, record: &RunRecord, page: u64) -> Result<(), StoreError> {
+    for lower in 1..page {
+        cloud.ensure_parameter_deleted(&name(record, lower)).await?;
+    }
+    Ok(())
 }
 
 /// Returns one page of a run, if it is there.
@@ -259,70 +288,6 @@ pub(super) async fn highest(
         run: run.clone(),
     })?;
     Ok((read(&page.name, &page.value)?, number))
-}
-
-/// Returns the runs of a pipeline, newest first; what cannot be read is returned as its error.
-pub async fn runs(
-    cloud: &Cloud,
-    pipeline: &str,
-) -> Result<Vec<Result<RunRecord, StoreError>>, StoreError> {
-    let kept = kept(cloud, pipeline).await?;
-    Ok(kept.into_iter().map(|kept| kept.record).collect())
-}
-
-/// A run as Parameter Store keeps it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Kept {
-    /// The run.
-    pub run: RunId,
-    /// The pipeline.
-    pub pipeline: String,
-    /// Its record, or why that cannot be read.
-    pub record: Result<RunRecord, StoreError>,
-    /// When its driver wrote last, where Parameter Store says.
-    pub written: Option<jiff::Timestamp>,
-    /// The names of its pages, the highest first.
-    pub pages: Vec<String>,
-}
-
-/// Returns the runs of a pipeline with their pages, newest first.
-pub async fn kept(cloud: &Cloud, pipeline: &str) -> Result<Vec<Kept>, StoreError> {
-    let pages = cloud.parameters_below(&folder(pipeline)).await?;
-    Ok(kept_in(&pages))
-}
-
-/// Returns the runs whose pages are among these parameters, newest first. Pure.
-pub fn kept_in(parameters: &[Parameter]) -> Vec<Kept> {
-    let mut runs: BTreeMap<(&str, &str), Vec<(u64, &Parameter)>> = BTreeMap::new();
-    for parameter in parameters {
-        if let Some((pipeline, run, page)) = parts(&parameter.name) {
-            let pages = runs.entry((run, pipeline)).or_default();
-            pages.push((page, parameter));
-        }
-    }
-    let runs = runs
-        .into_iter()
-        .rev()
-        .filter_map(|((run, pipeline), mut pages)| {
-            pages.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
-            let (_, highest) = pages.first()?;
-            Some(Kept {
-                run: RunId::new(run),
-                pipeline: pipeline.to_owned(),
-                record: read(&highest.name, &highest.value),
-                written: highest.modified,
-                pages: pages.iter().map(|(_, page)| page.name.clone()).collect(),
-            })
-        });
-    runs.collect()
-}
-
-/// The pipeline, run and number of a page's name.
-fn parts(name: &str) -> Option<(&str, &str, u64)> {
-    let mut parts = name.strip_prefix("/goldseed/")?.split('/');
-    let (pipeline, folder) = (parts.next()?, parts.next()?);
-    let (run, page) = (parts.next()?, parts.next()?.parse().ok()?);
-    (folder == "runs" && parts.next().is_none()).then_some((pipeline, run, page))
 }
 
 /// The run that a page's name names.

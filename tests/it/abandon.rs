@@ -1,6 +1,7 @@
 //! `goldseed abandon`: a run ends and the world is as before it, whenever it was cut off; what is in service stays.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use goldseed::sandbox::{Fate, Request};
 
@@ -246,7 +247,7 @@ fn a_driver_that_lives_stops_and_makes_nothing_more() {
         })));
     let slow = std::thread::scope(|scope| {
         let slow = scope.spawn(|| world.goldseed(["rebuild", "shop"]).run_as(&pid));
-        asleep.recv().unwrap();
+        asleep.recv_timeout(Duration::from_mins(1)).unwrap();
         world.succeed(["abandon", &recorded_run(&world)]);
         let sent = world.sandbox.requests().len();
         send_signal(*pid.wait(), "CONT");

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::io::Read as _;
 
 /// Every verb, as it is asked for its help.
-const VERBS: [&str; 15] = [
+const VERBS: [&str; 18] = [
     "init",
     "check",
     "build",
@@ -13,6 +13,9 @@ const VERBS: [&str; 15] = [
     "rebuild",
     "rollback",
     "resume",
+    "abandon",
+    "runs",
+    "sweep",
     "history",
     "status",
     "schedule",

@@ -26,4 +26,5 @@ mod runs;
 mod sandbox;
 mod settings;
 mod shop;
+mod sweep;
 mod world;

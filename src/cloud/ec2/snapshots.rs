@@ -1,6 +1,6 @@
 //! Snapshots: found by their tags once their image is gone, and deleted.
 
-use super::super::{Cloud, CloudError, ErrorKind, present};
+use super::super::{Cloud, CloudError, ErrorKind, present, tags};
 use super::{Tags, filter, read_tags};
 use crate::id::SnapshotId;
 
@@ -27,7 +27,13 @@ impl Cloud {
         self.describe_snapshots(filters).await
     }
 
-    pub(super) async fn describe_snapshots(
+    /// Returns this account's snapshots that carry a run's tag.
+    pub async fn snapshots_of_runs(&self) -> Result<Vec<Snapshot>, CloudError> {
+        self.describe_snapshots(vec![filter("tag-key", &[tags::RUN])])
+            .await
+    }
+
+    async fn describe_snapshots(
         &self,
         filters: Vec<aws_sdk_ec2::types::Filter>,
     ) -> Result<Vec<Snapshot>, CloudError> {
@@ -54,8 +60,8 @@ impl Cloud {
         }
     }
 
-    /// Deletes a snapshot; one that is gone already is fine. One whose image exists is an error of kind `WrongState` or
-    /// with the code `InvalidSnapshot.InUse`.
+    /// Deletes a snapshot; one that is gone already is fine. One whose image exists is an error with the code
+    /// `InvalidSnapshot.InUse`.
     pub async fn ensure_snapshot_deleted(&self, id: &SnapshotId) -> Result<(), CloudError> {
         let answer = self
             .ec2
