@@ -230,7 +230,7 @@ impl From<AbandonError> for Failure {
             AbandonError::InUse { run, .. } => failure
                 .hint("make another image the base image first, or keep this one")
                 .hint(format!("or go on with it: goldseed resume {run}")),
-            AbandonError::Pipeline(error) => error.into(),
+            AbandonError::Pipeline(error) => (*error).into(),
         }
     }
 }

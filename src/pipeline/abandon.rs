@@ -47,24 +47,30 @@ pub enum AbandonError {
     },
     /// AWS refused, or the record could not be kept.
     #[error(transparent)]
-    Pipeline(#[from] PipelineError),
+    Pipeline(Box<PipelineError>),
+}
+
+impl From<PipelineError> for AbandonError {
+    fn from(error: PipelineError) -> Self {
+        Self::Pipeline(Box::new(error))
+    }
 }
 
 impl From<CloudError> for AbandonError {
     fn from(error: CloudError) -> Self {
-        Self::Pipeline(error.into())
+        PipelineError::from(error).into()
     }
 }
 
 impl From<StoreError> for AbandonError {
     fn from(error: StoreError) -> Self {
-        Self::Pipeline(error.into())
+        PipelineError::from(error).into()
     }
 }
 
 impl From<WaitError> for AbandonError {
     fn from(error: WaitError) -> Self {
-        Self::Pipeline(error.into())
+        PipelineError::from(error).into()
     }
 }
 
