@@ -263,3 +263,85 @@ fn a_driver_that_lives_stops_and_makes_nothing_more() {
     world.run(["abandon", &recorded_run(&world)]);
     assert_eq!(everything(&world), before, "{slow}");
 }
+
+#[test]
+fn a_driver_that_is_at_work_meanwhile_leaves_nothing() {
+    for operation in ["RunInstances", "CreateImage", "SendCommand"] {
+        let world = World::new();
+        let before = everything(&world);
+        let told = std::sync::Mutex::new(false);
+        let (begins, begun) = std::sync::mpsc::channel();
+        world
+            .sandbox
+            .set_hook(Some(goldseed::sandbox::Hook::new(move |request| {
+                if request.operation == operation
+                    && request.parameters["DryRun"] != "true"
+                    && !std::mem::replace(&mut *told.lock().unwrap(), true)
+                {
+                    begins.send(()).unwrap();
+                }
+                Fate::Serve
+            })));
+        let driver = std::thread::scope(|scope| {
+            let driver = scope.spawn(|| world.run(["build", "shop"]));
+            begun.recv_timeout(Duration::from_mins(1)).unwrap();
+            let run = recorded_run(&world);
+            let abandoned = world.run(["abandon", &run]);
+            assert_eq!(abandoned.code, Some(0), "{operation}: {abandoned}");
+            driver.join().unwrap()
+        });
+        assert!(matches!(driver.code, Some(4 | 5)), "{operation}: {driver}");
+        // What the driver made in the moment before it stopped.
+        world.run(["abandon", &recorded_run(&world)]);
+        assert_eq!(everything(&world), before, "{operation}: {driver}");
+    }
+}
+
+#[test]
+fn a_swap_that_is_announced_while_the_run_is_taken_over_is_seen() {
+    let world = World::new();
+    world.succeed(["build", "shop"]);
+    let run = killed(&world, ["promote", "shop"], |request| {
+        request.operation == "PutParameter"
+            && request.parameters["Name"]
+                .as_str()
+                .is_some_and(|name| name.contains("/lease/"))
+    })
+    .run_id();
+    let page = |number: u32| format!("/goldseed/shop/runs/{run}/{number}");
+    let taken = page(2);
+    let (begins, begun) = std::sync::mpsc::channel();
+    world
+        .sandbox
+        .set_hook(Some(goldseed::sandbox::Hook::new(move |request| {
+            if request.operation == "PutParameter" && request.parameters["Name"] == *taken {
+                // It is sent once more where this is too long for it.
+                drop(begins.send(()));
+                return Fate::Stall(Duration::from_secs(1));
+            }
+            Fate::Serve
+        })));
+    let output = std::thread::scope(|scope| {
+        let abandon = scope.spawn(|| world.run(["abandon", &run]));
+        begun.recv_timeout(Duration::from_mins(1)).unwrap();
+        // The driver is alive after all, and announces its swap on its own page.
+        let written = world.parameters()[&page(1)].last().unwrap().clone();
+        let mut record: serde_json::Value = serde_json::from_str(&written).unwrap();
+        let steps = record["steps"].as_array_mut().unwrap();
+        steps.push(serde_json::json!({"s": "swap/update", "t": 1}));
+        let call = world
+            .ssm()
+            .put_parameter()
+            .name(page(1))
+            .value(record.to_string())
+            .overwrite(true);
+        world.wait_for(call.send()).unwrap();
+        abandon.join().unwrap()
+    });
+    world.sandbox.set_hook(None);
+    assert_eq!(output.code, Some(4), "{output}");
+    assert!(output.stderr.contains("swapped the base image"), "{output}");
+    let taken = world.parameters()[&page(2)].last().unwrap().clone();
+    assert!(taken.contains("swap/update"), "{taken}");
+    world.succeed(["resume", &run]);
+}

@@ -281,27 +281,38 @@ fn every_look_survives_a_throttle_and_a_lost_request() {
 
 #[test]
 fn a_process_that_slept_while_another_took_its_run_over_stops() {
+    // While it wrote that the golden image is there, and while it announced the swap.
+    for (page, fate) in [
+        ("image/golden", Fate::LoseRequest),
+        ("swap/update", Fate::Serve),
+    ] {
+        slept_at(page, &fate);
+    }
+}
+
+/// A process sleeps as it writes the page of its record that names this step first, and another goes on with its run.
+fn slept_at(step: &'static str, fate: &Fate) {
+    let fate = fate.clone();
     let world = World::new();
     let pid: Arc<OnceLock<u32>> = Arc::default();
     let process = Arc::clone(&pid);
     let slept = std::sync::Mutex::new(false);
     let (sleeps, asleep) = std::sync::mpsc::channel();
     world.sandbox.set_hook(Some(Hook::new(move |request| {
-        // The page of the record that says that the golden image is there.
         let page = request.operation == "PutParameter"
             && request.parameters["Value"]
                 .as_str()
-                .is_some_and(|text| text.contains("image/golden"));
+                .is_some_and(|text| text.contains(step));
         if !page || std::mem::replace(&mut *slept.lock().unwrap(), true) {
             return Fate::Serve;
         }
         send_signal(*process.wait(), "STOP");
         sleeps.send(()).unwrap();
-        Fate::LoseRequest
+        fate.clone()
     })));
     let slow = std::thread::scope(|scope| {
         let slow = scope.spawn(|| world.goldseed(["rebuild", "shop"]).run_as(&pid));
-        asleep.recv().unwrap();
+        asleep.recv_timeout(Duration::from_mins(1)).unwrap();
         let runs = world.parameters();
         let page = runs.keys().find(|name| name.contains("/runs/")).unwrap();
         let run = page.rsplit('/').nth(1).unwrap();
@@ -311,5 +322,6 @@ fn a_process_that_slept_while_another_took_its_run_over_stops() {
     });
     assert_eq!(slow.code, Some(4), "{slow}");
     assert!(slow.stderr.contains("is driven by ada@"), "{slow}");
-    assert_converged(&world, "two drivers");
+    assert_eq!(world.count("UpdateEnvironment"), 1, "{step}");
+    assert_converged(&world, step);
 }
