@@ -25,8 +25,8 @@ pub use beanstalk::{
 };
 pub use connect::{ATTEMPT_TIMEOUT, CALL_TIMEOUT, Connection, Identity};
 pub use ec2::{
-    Image, ImageRequest, ImageState, Instance, InstanceState, LaunchRequest, Snapshot,
-    SnapshotProgress,
+    Checks, Egress, Endpoint, Image, ImageRequest, ImageState, Instance, InstanceState,
+    LaunchRequest, Placement, Route, Snapshot, SnapshotProgress,
 };
 pub use error::{CloudError, ErrorKind};
 pub use guard::Guard;

@@ -2,8 +2,9 @@
 
 use crate::cloud::{CloudError, ErrorKind, WaitError};
 use crate::document::Diagnostics;
+use crate::id::InstanceId;
 use crate::node::NodeError;
-use crate::pipeline::{AbandonError, PipelineError, PlanError};
+use crate::pipeline::{AbandonError, PipelineError, PlanError, Unanswered};
 use crate::record::Verb;
 use crate::run::{LeaseError, LedgerError, StoreError, wait_for};
 use crate::settings::SettingsError;
@@ -105,6 +106,15 @@ impl From<Diagnostics> for Failure {
             )
         }
     }
+}
+
+/// What every program says of a full disk; there is no code for it in the output of a command.
+const DISK_FULL: &str = "No space left on device";
+
+fn more_disk(instance: &InstanceId) -> String {
+    format!(
+        "the disk of {instance} is full: set a larger `volume-size:` below `seed:` in goldseed.yaml and start another run"
+    )
 }
 
 fn causes(error: &dyn std::error::Error) -> Vec<String> {
@@ -235,6 +245,27 @@ impl From<AbandonError> for Failure {
     }
 }
 
+impl From<Unanswered> for Failure {
+    fn from(machine: Unanswered) -> Self {
+        let mut failure = Self::new(ExitCode::Aws, machine.to_string());
+        for finding in machine.findings {
+            failure.causes.push(finding.what);
+            failure.hints.push(finding.way_out);
+        }
+        failure.causes.extend(machine.unseen);
+        if !machine.console.is_empty() {
+            let lines = machine.console.join("\n    ");
+            failure
+                .causes
+                .push(format!("the last lines of its console:\n    {lines}"));
+        }
+        failure
+            .hints
+            .push(format!("{} is left as it is, for a look", machine.instance));
+        failure
+    }
+}
+
 impl From<PipelineError> for Failure {
     fn from(error: PipelineError) -> Self {
         match error {
@@ -259,7 +290,24 @@ impl From<PipelineError> for Failure {
                 let hint = wait_for(&lease.run);
                 Self::new(ExitCode::Refused, error.to_string()).hint(hint)
             }
-            PipelineError::Recipe(_) => Self::new(ExitCode::Recipe, error.to_string()),
+            PipelineError::Unanswered(machine) => (*machine).into(),
+            PipelineError::Recipe(ref failed) => {
+                let full = failed.lines.iter().any(|line| line.contains(DISK_FULL));
+                let instance = failed.instance.clone();
+                let failure = Self::new(ExitCode::Recipe, error.to_string());
+                if full { failure.hint(more_disk(&instance)) } else { failure }
+            }
+            PipelineError::Node(NodeError::Command { ref instance, ref output, .. })
+                if output.contains(DISK_FULL) =>
+            {
+                Self::new(ExitCode::Aws, error.to_string()).hint(more_disk(instance))
+            }
+            PipelineError::Node(NodeError::Gone { .. }) => Self::new(ExitCode::Aws, error.to_string())
+                .hint("a machine that was stopped is started again by `goldseed resume`; one that is gone is replaced, and what was done on it is done again"),
+            PipelineError::Node(NodeError::Silent { .. }) => Self::new(ExitCode::Aws, error.to_string())
+                .hint("look at the machine's load and memory, or reboot it; what it was doing is attached to again, or done again, by `goldseed resume`"),
+            PipelineError::Node(NodeError::Interrupted { .. }) => Self::new(ExitCode::Aws, error.to_string())
+                .hint("look for what reboots the machine (its console, a recipe's command), then `goldseed resume`"),
             PipelineError::Unsettled(_) => Self::new(ExitCode::Recipe, error.to_string())
                 .hint("a step is to look first and change only what differs; give a `run` its `unless` or `creates`"),
             PipelineError::RolledBack { .. } => Self::new(ExitCode::RolledBack, error.to_string())

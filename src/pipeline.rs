@@ -6,6 +6,7 @@
 
 mod abandon;
 mod apply;
+mod diagnosis;
 mod generalise;
 mod image;
 mod in_use;
@@ -22,6 +23,7 @@ mod quarantine;
 mod rehearse;
 mod remains;
 mod retire;
+mod revive;
 mod rollback;
 mod snapshot;
 mod status;
@@ -40,6 +42,8 @@ pub use abandon::{
     AbandonError, abandon, changed_environment, has_begun, may_abandon, must_be_removable,
 };
 pub use apply::RecipeFailure;
+pub use diagnosis::{Finding, Unanswered};
+pub use launch::user_data;
 pub use plan::{Migration, Plan, PlanError, Source};
 pub use preflight::Refusal;
 pub use rehearse::{Scripts, Stage, rehearse};
@@ -65,6 +69,9 @@ pub enum PipelineError {
     /// A machine did not do as asked; the run can go on.
     #[error(transparent)]
     Node(#[from] NodeError),
+    /// The agent of a machine does not answer; the run can go on.
+    #[error(transparent)]
+    Unanswered(Box<Unanswered>),
     /// The record could not be kept.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -262,6 +262,17 @@ impl Run {
         Ok(output)
     }
 
+    /// Forgets that these steps were done, where they were: what came of them is gone, and they are done again. The
+    /// next page says so.
+    pub fn reopen(&mut self, steps: &[&str]) {
+        for step in &mut self.record.steps {
+            if steps.contains(&step.id.as_str()) {
+                step.milliseconds = None;
+                step.output = serde_json::Value::Null;
+            }
+        }
+    }
+
     /// Ends the run.
     pub async fn finish(&mut self, verdict: Verdict) -> Result<(), StoreError> {
         self.record.verdict = Some(verdict);

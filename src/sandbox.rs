@@ -38,6 +38,7 @@ use self::beanstalk::environments::ManagedAction;
 pub use self::core::RequestSeen;
 use self::core::{Core, WeakCore};
 pub use self::demo::DemoWorld;
+pub use self::ec2::routes::WayOut;
 pub use self::faults::{Fate, Hook, Request};
 use self::machines::containers::{ContainersOptions, KEPT, PLATFORM_PHP};
 use self::machines::{CommandOutcome, Containers, Machines, Simulated};
@@ -291,8 +292,21 @@ impl Sandbox {
         true
     }
 
-    /// From now on the instances of environments that run an image whose name or id contains `part` behave like
-    /// this; the newest rule wins.
+    /// From now on a Run Command whose script `matcher` accepts hangs: it shows as in progress for so many looks, and
+    /// then as timed out; it does nothing. Only for simulated machines.
+    pub fn script_hangs(&self, matcher: impl Fn(&str) -> bool + Send + Sync + 'static, looks: u32) {
+        if let Machines::Simulated(machines) = self.core.machines() {
+            machines.set_hanging(matcher, looks);
+        }
+    }
+
+    /// From now on machines get out of the VPC like this, as far as it shows.
+    pub fn set_way_out(&self, way_out: WayOut) {
+        self.core.state().way_out = way_out;
+    }
+
+    /// From now on the instances that run an image whose name or id contains `part` behave like this; the newest rule
+    /// wins.
     pub fn behave(&self, part: &str, behaviour: Behaviour) {
         let mut state = self.core.state();
         state.behaviours.push((part.to_owned(), behaviour));

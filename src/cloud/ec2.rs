@@ -3,12 +3,14 @@
 mod images;
 mod instance;
 mod instances;
+mod network;
 mod snapshots;
 mod templates;
 
 pub use images::{Image, ImageRequest, ImageState, SnapshotProgress};
 pub use instance::{Instance, InstanceState};
 pub use instances::LaunchRequest;
+pub use network::{Checks, Egress, Endpoint, Placement, Route};
 pub use snapshots::Snapshot;
 
 use super::tags::Tags;

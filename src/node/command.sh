@@ -6,6 +6,8 @@ umask 077
 home=/run/goldseed/units/$unit
 stamp=/var/lib/goldseed/started/$unit
 read -r boot < /proc/sys/kernel/random/boot_id
+# A machine of ours stops itself when no command came for a day.
+[ ! -d /run/goldseed ] || cut -d . -f 1 /proc/uptime > /run/goldseed/renewed
 
 # Says what the unit is doing: finished once its code is written; running while systemd has it; interrupted when it
 # was started and neither holds, or in another boot; else absent.

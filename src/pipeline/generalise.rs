@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::launch::{Seed, until_it_answers};
-use super::{Context, PipelineError, apply, names};
+use super::{Context, PipelineError, apply, names, revive};
 use crate::cloud::{InstanceState, Look, Wait, WaitError};
 use crate::id::InstanceId;
 use crate::pace::Schedule;
@@ -26,6 +26,7 @@ pub(super) async fn machine(
 ) -> Result<(), PipelineError> {
     let id = run.id().clone();
     let instance = &seed.instance;
+    revive::generalised(run, context, instance).await?;
     let done = run.step(
         "generalise/seed",
         format!("take the identity off {instance}"),
@@ -53,7 +54,8 @@ pub(super) async fn machine(
     done.await.map_err(PipelineError::from)
 }
 
-async fn stopped(context: &Context<'_>, id: &InstanceId) -> Result<(), WaitError> {
+/// Waits until a machine is stopped.
+pub(super) async fn stopped(context: &Context<'_>, id: &InstanceId) -> Result<(), WaitError> {
     let cloud = context.cloud;
     let wait = Wait {
         subject: format!("instance {id}"),

@@ -6,26 +6,33 @@ use super::inspect::{self, Identity};
 use super::names::{self, Role};
 use super::observe::{Ground, Place};
 use super::snapshot::Origin;
-use super::{Context, PipelineError};
-use crate::cloud::{Cloud, InstanceState, LaunchRequest, Look, Wait, WaitError};
+use super::{Context, PipelineError, diagnosis, revive};
+use crate::cloud::{Cloud, Instance, InstanceState, LaunchRequest, Look, Wait, WaitError};
 use crate::id::{ImageId, InstanceId, RunId};
-use crate::node::Node;
+use crate::node::{Node, NodeError};
 use crate::pace::Schedule;
 use crate::run::Run;
 
 /// Our own cloud-config; Beanstalk's user data is never copied.
 const USER_DATA: &str = include_str!("seed.yaml");
+
+/// Returns the user data of a machine of ours: it holds back what the machine is a copy of, and stops itself when no
+/// command of ours came for so long.
+pub fn user_data(expires: Duration) -> String {
+    USER_DATA.replace("@EXPIRES@", &expires.as_secs().to_string())
+}
 /// An instance runs after seconds to minutes.
 const RUNNING: Schedule = Schedule {
     first: Duration::from_secs(2),
     every: Duration::from_secs(10),
     within: Duration::from_mins(15),
 };
-/// An agent registers within five to ten minutes of a boot (Systems Manager user guide).
+/// An agent registers within five to ten minutes of a boot (Systems Manager user guide); one that has not by then is
+/// not waited for, but asked after.
 const ONLINE: Schedule = Schedule {
     first: Duration::from_secs(2),
     every: Duration::from_secs(10),
-    within: Duration::from_mins(15),
+    within: Duration::from_mins(12),
 };
 
 /// How often a launch whose machine dies at once is repeated.
@@ -45,6 +52,7 @@ pub(super) async fn seed(
     ground: &Ground,
     origin: &Origin,
 ) -> Result<Seed, PipelineError> {
+    revive::seed(run, context).await?;
     let id = run.id().clone();
     let image = &origin.image;
     let instance = run
@@ -101,7 +109,7 @@ pub(super) async fn machine(
             subnet: place.subnet.clone(),
             security_groups: place.groups.clone(),
             instance_profile: plan.seed.instance_profile.clone(),
-            user_data: USER_DATA.to_owned(),
+            user_data: user_data(names::EXPIRY),
             root_volume: root.clone(),
             tags: names::tags(plan, run, role, attempt),
         };
@@ -144,20 +152,17 @@ pub(super) async fn until_it_runs(cloud: &Cloud, id: &InstanceId) -> Result<(), 
             let seen = cloud.instance(id).await?;
             Ok(match seen.state {
                 InstanceState::Running => Look::Ready(()),
-                state if state.is_gone() => Look::Never(format!(
-                    "it is {}{}",
-                    state.as_str(),
-                    seen.state_reason
-                        .map(|reason| format!(": {reason}"))
-                        .unwrap_or_default()
-                )),
-                state => Look::pending(state.as_str()),
+                ref state if state.is_gone() => {
+                    Look::Never(format!("it is {}", with_reason(&seen)))
+                }
+                ref state => Look::pending(state.as_str()),
             })
         })
         .await
 }
 
-/// Waits until Systems Manager has the machine online and it answers a no-op.
+/// Waits until Systems Manager has the machine online and it answers a no-op. One that does not is looked at from
+/// outside, and stays.
 pub(super) async fn until_it_answers(cloud: &Cloud, id: &InstanceId) -> Result<(), PipelineError> {
     let wait = Wait {
         subject: format!("agent of {id}"),
@@ -172,32 +177,96 @@ pub(super) async fn until_it_answers(cloud: &Cloud, id: &InstanceId) -> Result<(
                 Some(status) => format!("registered, {status}"),
                 None => "not registered yet".to_owned(),
             };
-            let seen = cloud.instance(id).await?.state;
-            Ok(if seen.is_gone() || seen == InstanceState::Stopped {
-                Look::Never(format!("the machine is {}", seen.as_str()))
-            } else {
-                Look::pending(state)
-            })
+            let seen = cloud.instance(id).await?;
+            Ok(
+                if seen.state.is_gone() || seen.state == InstanceState::Stopped {
+                    Look::Never(format!("the machine is {}", with_reason(&seen)))
+                } else {
+                    Look::pending(state)
+                },
+            )
         })
         .await;
-    if let Err(WaitError::Expired {
-        subject,
-        state,
-        waited,
-    }) = online
-    {
-        let state = format!(
-            "{state}; its instance profile must allow AmazonSSMManagedInstanceCore, its subnet must reach the \
-             endpoints ssm, ssmmessages and ec2messages, and its image must carry a running agent; so it is"
-        );
-        return Err(WaitError::Expired {
-            subject,
-            state,
-            waited,
+    match online {
+        Ok(()) => {}
+        Err(WaitError::Expired { state, .. }) => {
+            return Err(diagnosis::of(cloud, id, state, ONLINE.within).await);
         }
-        .into());
+        Err(error) => return Err(error.into()),
     }
-    online?;
-    Node::new(cloud, id).answers().await?;
-    Ok(())
+    match Node::new(cloud, id).answers().await {
+        Err(NodeError::Silent { waited, .. }) => {
+            let state = "registered and online, but silent".to_owned();
+            Err(diagnosis::of(cloud, id, state, waited).await)
+        }
+        other => Ok(other?),
+    }
+}
+
+/// The state of a machine with the reason that EC2 gives for it.
+fn with_reason(instance: &Instance) -> String {
+    let reason = instance.state_reason.as_ref();
+    let reason = reason.map(|reason| format!(": {reason}"));
+    format!("{}{}", instance.state.as_str(), reason.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_stops_itself_after_the_time_that_its_tag_names() {
+        let text = user_data(names::EXPIRY);
+        assert!(text.starts_with("#cloud-config\n"), "{text}");
+        assert!(!text.contains("@EXPIRES@"), "{text}");
+        assert!(text.contains("-ge 86400 ] || exit 0"), "{text}");
+        // EC2 takes 16 KB (API reference, `RunInstances`).
+        assert!(text.len() < 16_384, "{}", text.len());
+        // Whatever it writes lies in memory, so that no image can carry it.
+        let disk = |word: &str| {
+            ["/etc/", "/usr/", "/var/", "/opt/"]
+                .iter()
+                .any(|folder| word.starts_with(folder))
+        };
+        let mut written = text
+            .lines()
+            .filter_map(|line| line.split_once("> "))
+            .map(|(_, to)| to);
+        assert!(!written.any(|to| disk(to.trim_matches('"'))), "{text}");
+    }
+
+    #[test]
+    fn the_rule_of_expiry_stops_what_nobody_renewed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = folder.path().to_str().unwrap();
+        let text = user_data(Duration::from_secs(1000));
+        let (_, rest) = text.split_once("<<'SCRIPT'\n").unwrap();
+        let (rule, _) = rest.split_once("    SCRIPT\n").unwrap();
+        let rule = rule
+            .replace("/run/goldseed", home)
+            .replace("/proc/uptime", &format!("{home}/uptime"));
+        let stops = |renewed: Option<&str>, uptime: &str| {
+            let stamp = folder.path().join("renewed");
+            match renewed {
+                Some(text) => fs_err::write(&stamp, text).unwrap(),
+                None => drop(fs_err::remove_file(&stamp)),
+            }
+            fs_err::write(folder.path().join("uptime"), format!("{uptime} 1.0\n")).unwrap();
+            let script = format!("systemctl() {{ echo \"asked: $*\"; }}\n{rule}");
+            let output = std::process::Command::new("/bin/sh")
+                .args(["-c", &script])
+                .output();
+            let output = output.unwrap();
+            assert!(output.status.success(), "{output:?}");
+            String::from_utf8_lossy(&output.stdout).contains("asked: poweroff")
+        };
+        assert!(!stops(Some("50\n"), "1049.99"));
+        assert!(stops(Some("50\n"), "1050.01"));
+        // A stamp that is lost or being written counts from now on.
+        for lost in [None, Some(""), Some("\n"), Some("torn")] {
+            assert!(!stops(lost, "90000.5"), "{lost:?}");
+            let now = fs_err::read_to_string(folder.path().join("renewed")).unwrap();
+            assert_eq!(now, "90000\n");
+        }
+    }
 }

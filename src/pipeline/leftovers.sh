@@ -19,4 +19,10 @@ done
 for unit in cfn-hup.service healthd.service; do
   systemctl is-enabled --quiet "$unit" 2> /dev/null && left "$unit is enabled before Beanstalk has set it up"
 done
+# This machine's own user data has put such a timer under /run; the image must bring none.
+at=$(systemctl show --property FragmentPath --value goldseed-expiry.timer)
+case $at in
+  '' | /run/*) ;;
+  *) left "$at is in the image: every machine of it would stop itself" ;;
+esac
 exit "$wrong"

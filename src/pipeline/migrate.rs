@@ -7,11 +7,14 @@
 use super::names::Role;
 use super::plan::Migration;
 use super::preflight::{Ready, Refusal};
-use super::{Context, PipelineError, apply, inspect, launch, names, observe};
+use super::{Context, PipelineError, apply, inspect, launch, names, observe, revive};
 use crate::cloud::{Image, tags};
 use crate::id::ImageId;
 use crate::record::BaseImage;
 use crate::run::{Held, Run};
+
+/// What a run does on the machine that changes the data.
+const ON_THE_MACHINE: [&str; 3] = ["migrate/launch", "migrate/agent", "migrate/data"];
 
 /// Runs the steps `on: migrate`, where recipes have such; under the lease, which is renewed meanwhile.
 pub(super) async fn before_swap(
@@ -39,6 +42,7 @@ async fn steps(
     migration: &Migration,
     image: &ImageId,
 ) -> Result<(), PipelineError> {
+    revive::throw_away(run, context, &ON_THE_MACHINE).await?;
     let id = run.id().clone();
     let place = run
         .step("migrate/place", "where a machine can go", async || {

@@ -36,7 +36,8 @@ impl Role {
     }
 }
 
-/// How long what a run makes may live when nobody comes back to it.
+/// How long what a run makes may live when nobody comes back to it: the tag `goldseed:expires`, and the timer by which a
+/// machine of ours stops itself.
 pub(super) const EXPIRY: Duration = Duration::from_hours(24);
 
 /// The tags of something that this run makes: the user's own first, ours cannot be covered by them.

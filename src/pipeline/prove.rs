@@ -5,10 +5,18 @@ use super::inspect::{self, Identity};
 use super::launch::{self, Seed};
 use super::names::Role;
 use super::observe::Ground;
-use super::{Context, PipelineError, apply};
+use super::{Context, PipelineError, apply, revive};
 use crate::cloud::{Tags, tags};
 use crate::id::ImageId;
 use crate::run::Run;
+
+/// What a run does on the machine that proves.
+const ON_THE_PROOF: [&str; 4] = [
+    "prove/launch",
+    "prove/agent",
+    "prove/identity",
+    "prove/checks",
+];
 
 /// Proves a golden image and tags it.
 pub(super) async fn boots(
@@ -18,6 +26,7 @@ pub(super) async fn boots(
     seed: &Seed,
     golden: &ImageId,
 ) -> Result<(), PipelineError> {
+    revive::throw_away(run, context, &ON_THE_PROOF).await?;
     let id = run.id().clone();
     let proof = run
         .step(

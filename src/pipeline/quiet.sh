@@ -8,6 +8,10 @@ if [ ! -d /run/goldseed/held ]; then
   echo "the user data was not run: nothing was held back at boot (see /var/log/cloud-init.log)"
   exit 1
 fi
+systemctl is-active --quiet goldseed-expiry.timer || {
+  echo "goldseed-expiry.timer does not run: nothing would stop this machine if nobody came back to it"
+  wrong=1
+}
 # A template has no instance name: all of its instances are meant.
 instances() {
   case $1 in *@.*) echo "${1%%@*}@*.${1##*.}" ;; *) echo "$1" ;; esac

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
@@ -60,6 +60,8 @@ struct Inner {
     storage: Arc<Storage>,
     hook: Mutex<Option<Hook>>,
     seen: Mutex<Seen>,
+    /// When the machines were last asked which of them run.
+    looked: Mutex<Option<Instant>>,
     /// The five workers of each node's agent.
     workers: Mutex<BTreeMap<String, Arc<Semaphore>>>,
 }
@@ -88,6 +90,7 @@ impl Core {
                 storage,
                 hook: Mutex::new(options.hook.clone()),
                 seen: Mutex::default(),
+                looked: Mutex::default(),
                 workers: Mutex::default(),
                 machines,
                 options,
@@ -188,6 +191,30 @@ impl Core {
             .clone()
     }
 
+    /// Notices machines that were shut down from inside, as EC2 does: their instances are stopping then.
+    pub(crate) async fn notice_shutdowns(&self) {
+        let Machines::Containers(machines) = self.machines() else {
+            return;
+        };
+        {
+            let mut looked = lock(&self.inner.looked);
+            if looked.is_some_and(|at| at.elapsed() < BETWEEN_LOOKS) {
+                return;
+            }
+            *looked = Some(Instant::now());
+        }
+        let before = self.state().machines_up();
+        // An engine that does not answer says nothing about its machines.
+        let Ok(running) = machines.running().await else {
+            return;
+        };
+        let mut state = self.state();
+        let up = state.machines_up();
+        for id in before.difference(&running).filter(|id| up.contains(*id)) {
+            state.note_shutdown(id);
+        }
+    }
+
     /// Terminates all machines and shuts the balancers down.
     pub(crate) async fn close(&self) {
         let instances = {
@@ -204,6 +231,9 @@ impl Core {
         drop(self.inner.machines.close().await);
     }
 }
+
+/// Asking the container engine costs a process.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// Faster ticks find nothing new and only cost time.
 const MINIMAL_TICK: Duration = Duration::from_millis(100);

@@ -125,6 +125,9 @@ async fn serve(core: &Core, origin: &Origin, asked: &Asked, request_id: &str) ->
         let text = core.machines().console(instance_id).await;
         core.state().consoles.insert(instance_id.to_owned(), text);
     }
+    if service == Service::Ec2 && operation.starts_with("DescribeInstance") {
+        core.notice_shutdowns().await;
+    }
     let reply = if service == Service::Ssm {
         Reply::of_json(serve_json(core, operation, &asked.parameters))
     } else {

@@ -10,6 +10,7 @@ pub(crate) mod instances;
 pub(crate) mod launch;
 pub(crate) mod launch_request;
 pub(crate) mod network;
+pub(crate) mod routes;
 pub(crate) mod snapshots;
 pub(crate) mod tags;
 pub(crate) mod templates;
@@ -41,6 +42,8 @@ pub(crate) fn serve(state: &mut State, call: &Call) -> Result<Xml, ApiError> {
         "DescribeSubnets" => network::describe_subnets(state, call),
         "DescribeSecurityGroups" => network::describe_groups(state, call),
         "DescribeLaunchTemplateVersions" => templates::describe_versions(state, call),
+        "DescribeRouteTables" => routes::describe_tables(state, call),
+        "DescribeVpcEndpoints" => routes::describe_endpoints(state, call),
         "CreateTags" => tags::create(state, call),
         "DeleteTags" => tags::delete(state, call),
         "DescribeTags" => tags::describe(state, call),

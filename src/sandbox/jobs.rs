@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::balancer::Balancer;
+use super::beanstalk::behaviour::Behaviour;
 use super::clock;
 use super::core::Core;
 use super::ec2::images::Capture;
@@ -185,6 +186,9 @@ impl Core {
 
     /// Waits until the agent of a machine answers, as long as the machine is up.
     pub(crate) async fn wait_for_agent(&self, instance_id: &str) {
+        if self.state().behaviour_of_instance(instance_id) == Behaviour::NeverRegisters {
+            return;
+        }
         loop {
             if self.machines().agent_answers(instance_id).await {
                 if let Some(instance) = self.state().instances.get_mut(instance_id) {

@@ -67,6 +67,14 @@ impl Machines {
         }
     }
 
+    /// For how many looks a script shows as in progress, where it is one that hangs.
+    pub(crate) fn hangs(&self, script: &str) -> Option<u32> {
+        match self {
+            Self::Simulated(machines) => machines.hangs(script),
+            Self::Containers(_) => None,
+        }
+    }
+
     /// Starts a machine that was stopped.
     pub(crate) async fn start(&self, instance_id: &str) -> Result<Launched, MachineError> {
         match self {

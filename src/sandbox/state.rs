@@ -1,6 +1,6 @@
 //! The one state of a sandbox: everything that exists in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::beanstalk::applications::{Application, ApplicationVersion};
@@ -9,9 +9,10 @@ use super::beanstalk::environments::Environment;
 use super::beanstalk::events::Event;
 use super::clock::Clock;
 use super::ec2::images::Image;
-use super::ec2::instances::{Instance, InstanceState};
+use super::ec2::instances::{Instance, InstanceState, Machine};
 use super::ec2::launch::Reservation;
 use super::ec2::network::{SecurityGroup, Subnet};
+use super::ec2::routes::WayOut;
 use super::ec2::snapshots::Snapshot;
 use super::ec2::volumes::Volume;
 use super::jobs::Job;
@@ -47,6 +48,8 @@ pub(crate) struct State {
     /// Oldest first.
     pub(crate) events: Vec<Event>,
     pub(crate) behaviours: Vec<(String, Behaviour)>,
+    /// How machines get out of the VPC, as far as it shows.
+    pub(crate) way_out: WayOut,
     /// What the machines have to do next.
     pub(crate) jobs: Vec<Job>,
     addresses_given: u32,
@@ -81,6 +84,7 @@ impl State {
             environments: BTreeMap::new(),
             events: Vec::new(),
             behaviours: Vec::new(),
+            way_out: WayOut::default(),
             jobs: Vec::new(),
             addresses_given: 0,
         };
@@ -119,6 +123,17 @@ impl State {
         let given = self.addresses_given;
         self.addresses_given = given.wrapping_add(1);
         format!("172.31.{third}.{}", 10 + given % 240)
+    }
+
+    /// The instances whose machine is up, and for which no job is under way.
+    pub(crate) fn machines_up(&self) -> BTreeSet<String> {
+        self.instances
+            .values()
+            .filter(|instance| {
+                instance.state == InstanceState::Running && instance.machine == Machine::Idle
+            })
+            .map(|instance| instance.id.clone())
+            .collect()
     }
 
     /// The instances that may still have a machine.

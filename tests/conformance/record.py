@@ -83,6 +83,10 @@ def machines():
     refused(ec2.describe_subnets, "InvalidSubnetID.NotFound", SubnetIds=["subnet-1"])
     ec2.describe_security_groups()
     refused(ec2.describe_security_groups, "InvalidGroup.NotFound", GroupIds=["sg-1"])
+    ec2.describe_route_tables(Filters=[{"Name": "association.main", "Values": ["true"]}])
+    refused(ec2.describe_route_tables, "InvalidRouteTableID.NotFound", RouteTableIds=["rtb-1"])
+    ec2.describe_vpc_endpoints()
+    refused(ec2.describe_vpc_endpoints, "InvalidVpcEndpointId.NotFound", VpcEndpointIds=["vpce-1"])
     ec2.describe_instance_types(InstanceTypes=["t3.small", "t4g.small"])
     refused(ec2.describe_instance_types, "InvalidInstanceType", InstanceTypes=["t9.giant"])
     launch = {

@@ -521,6 +521,49 @@ impl World {
             .collect()
     }
 
+    /// The newest instance of a role that is not terminated.
+    pub(crate) fn machine(&self, role: &str) -> String {
+        let list = self.list("instances");
+        let ours = list.iter().filter(|one| {
+            let gone = one["state"] == "terminated" || one["state"] == "shutting-down";
+            one["tags"]["goldseed:role"] == role && !gone
+        });
+        let [only] = ours.collect::<Vec<_>>().try_into().unwrap();
+        only["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Runs the binary; as soon as it asks for this, something else changes before it is answered.
+    pub(crate) fn meanwhile<const N: usize>(
+        &self,
+        arguments: [&str; N],
+        at: impl Fn(&Request) -> bool + Send + Sync + 'static,
+        change: impl FnOnce(),
+    ) -> Output {
+        let (asks, asked) = std::sync::mpsc::sync_channel::<()>(0);
+        let (goes, going) = std::sync::mpsc::sync_channel::<()>(0);
+        let waiting = Mutex::new(Some((asks, going)));
+        self.sandbox.set_hook(Some(Hook::new(move |request| {
+            if at(request)
+                && let Some((asks, going)) = waiting.lock().unwrap().take()
+            {
+                tokio::task::block_in_place(|| {
+                    asks.send(()).ok();
+                    going.recv().ok();
+                });
+            }
+            Fate::Serve
+        })));
+        let output = std::thread::scope(|scope| {
+            let run = scope.spawn(|| self.run(arguments));
+            asked.recv().expect("it was never asked for");
+            change();
+            goes.send(()).unwrap();
+            run.join().unwrap()
+        });
+        self.sandbox.set_hook(None);
+        output
+    }
+
     /// The parameters by name: the values of all versions, oldest first.
     pub(crate) fn parameters(&self) -> BTreeMap<String, Vec<String>> {
         self.list("parameters")

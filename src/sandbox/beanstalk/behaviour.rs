@@ -21,6 +21,8 @@ pub enum Behaviour {
     },
     /// An image of this name fails while it is made.
     FailsToImage,
+    /// Their agent never registers with Systems Manager.
+    NeverRegisters,
 }
 
 impl Behaviour {

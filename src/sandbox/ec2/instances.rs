@@ -295,11 +295,26 @@ impl State {
         there
     }
 
+    /// Remembers that a machine was shut down from inside: its instance stops, as EC2 does it unless it was launched
+    /// to terminate then.
+    pub(crate) fn note_shutdown(&mut self, instance_id: &str) {
+        let cause = "Client.InstanceInitiatedShutdown";
+        self.enter(instance_id, InstanceState::Stopping, cause);
+        if let Some(instance) = self.instances.get_mut(instance_id) {
+            instance.machine = Machine::Idle;
+            instance.address = None;
+            instance.transition = String::new();
+            let message = format!("{cause}: Instance initiated shutdown");
+            instance.reason = Some((cause.to_owned(), message));
+        }
+    }
+
     /// Remembers that an instance is restarted from outside: its group will replace it.
     pub(crate) fn note_reboot(&mut self, instance_id: &str) {
         let clock = self.clock;
         if let Some(instance) = self.instances.get_mut(instance_id) {
             instance.rebooted = true;
+            instance.machine = Machine::Busy;
             instance.agent_answered = false;
             instance.agent = Some(clock.ripening(AGENT.0, AGENT.1));
         }

@@ -172,7 +172,8 @@ pub(super) fn describe_groups(state: &State, call: &Call) -> Result<Xml, ApiErro
                 .text("groupDescription", &group.description)
                 .text("vpcId", VPC)
                 .texts("ipPermissions", "item", [""; 0]);
-            xml.list("ipPermissionsEgress", "item", [()], |xml, ()| {
+            let egress = state.way_out.egress.then_some(());
+            xml.list("ipPermissionsEgress", "item", egress, |xml, ()| {
                 xml.text("ipProtocol", "-1").list(
                     "ipRanges",
                     "item",

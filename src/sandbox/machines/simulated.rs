@@ -23,6 +23,8 @@ struct World {
     /// Images that carry the marker.
     marked_images: BTreeSet<String>,
     rules: Vec<(Matcher, CommandOutcome)>,
+    /// Scripts that hang, and for how many looks they show as in progress.
+    hanging: Vec<(Matcher, u32)>,
 }
 
 #[derive(Clone, Default)]
@@ -48,6 +50,21 @@ impl Simulated {
         outcome: CommandOutcome,
     ) {
         self.world().rules.push((Arc::new(matcher), outcome));
+    }
+
+    /// From now on a script that `matcher` accepts hangs for so many looks; the newest rule wins.
+    pub(crate) fn set_hanging(
+        &self,
+        matcher: impl Fn(&str) -> bool + Send + Sync + 'static,
+        looks: u32,
+    ) {
+        self.world().hanging.push((Arc::new(matcher), looks));
+    }
+
+    pub(super) fn hangs(&self, script: &str) -> Option<u32> {
+        let world = self.world();
+        let rule = world.hanging.iter().rev().find(|(fits, _)| fits(script));
+        rule.map(|(_, looks)| *looks)
     }
 
     pub(super) fn launch(&self, spec: &LaunchSpec) -> Launched {

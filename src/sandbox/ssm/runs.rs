@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::commands::{Invocation, Stage};
 use crate::sandbox::clock;
 use crate::sandbox::core::Core;
-use crate::sandbox::ec2::instances::InstanceState;
+use crate::sandbox::ec2::instances::{InstanceState, Machine};
 use crate::sandbox::machines::{CommandOutcome, MachineError, RunCommand};
 
 /// The exit code by which a script asks to be run again after a reboot (amazon-ssm-agent's `appconfig`).
@@ -39,6 +39,14 @@ pub(crate) async fn run(core: &Core, instance_id: &str, command_id: &str) {
         return;
     }
     let timeout = command.timeout;
+    if let Some(looks) = core.machines().hangs(&command.script) {
+        let rules = core.state().clock;
+        record(core, instance_id, command_id, |invocation| {
+            invocation.given_up = Some(rules.ripening(looks, timeout.as_secs_f64()));
+            invocation.stage = Stage::Lost;
+        });
+        return;
+    }
     let outcome = repeat(core, instance_id, command).await;
     let up = core
         .state()
@@ -97,11 +105,23 @@ async fn repeat(
         if outcome.code != REBOOT {
             return Ok(outcome);
         }
-        core.machines().stop(instance_id).await?;
-        core.machines().start(instance_id).await?;
+        set_machine(core, instance_id, Machine::Busy);
+        let restarted = async {
+            core.machines().stop(instance_id).await?;
+            core.machines().start(instance_id).await
+        };
+        let restarted = restarted.await;
+        set_machine(core, instance_id, Machine::Idle);
+        restarted?;
         core.wait_for_agent(instance_id).await;
     }
     core.machines().run_command(instance_id, command).await
+}
+
+fn set_machine(core: &Core, instance_id: &str, machine: Machine) {
+    if let Some(instance) = core.state().instances.get_mut(instance_id) {
+        instance.machine = machine;
+    }
 }
 
 fn record(core: &Core, instance_id: &str, command_id: &str, change: impl FnOnce(&mut Invocation)) {

@@ -4,6 +4,7 @@
 //! agent's small environment (no `HOME`, no locale), in a process group that is killed when the time is up; the command
 //! is over when its outputs are closed. `agent.pl` does that on the machine; Perl's base is on every Debian.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::super::{CommandOutcome, RunCommand};
@@ -28,6 +29,18 @@ impl Containers {
             .await
             // A machine that is not running shows nothing.
             .unwrap_or_default()
+    }
+
+    /// The machines whose container runs. One that was shut down from inside is not among them.
+    pub(crate) async fn running(&self) -> Result<BTreeSet<String>, ContainersError> {
+        let label = format!("label={}", self.inner.label);
+        let list = ["ps", "--filter", &label, "--format", "{{.Names}}"];
+        let names = self.inner.engine.run(list).await?;
+        let prefix = self.container("");
+        Ok(names
+            .split_whitespace()
+            .filter_map(|name| name.strip_prefix(&prefix).map(ToOwned::to_owned))
+            .collect())
     }
 
     /// Tells whether the machine's agent takes commands: whether its unit is active.

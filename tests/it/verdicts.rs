@@ -1,0 +1,290 @@
+//! What may happen to a machine or an image in the middle of a run: each ends in a clear verdict, and the run goes on
+//! from there to where it would have gone.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use goldseed::sandbox::{Behaviour, Fate, Request};
+
+use super::world::{Image, Output, World};
+
+/// Runs a command of the node: `start`, `follow`, …, on a unit whose name ends so.
+fn asks(request: &Request, verb: &str, unit: &str) -> bool {
+    request.operation == "SendCommand" && {
+        let script = request.parameters["Parameters"]["commands"].to_string();
+        script.contains(&format!("# goldseed {verb} ")) && script.contains(&format!("-{unit}-a"))
+    }
+}
+
+fn begins_recipes(request: &Request) -> bool {
+    asks(request, "start", "apply")
+}
+
+/// Says what a run that failed said: its code and all of these.
+fn assert_says(output: &Output, code: i32, texts: &[&str]) {
+    assert_eq!(output.code, Some(code), "{output}");
+    // Hints are wrapped.
+    let said = output
+        .stderr
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    for text in texts {
+        assert!(said.contains(text), "`{text}` is not said: {output}");
+    }
+}
+
+/// The run has come to its end: one golden image, in service, and nothing is left over.
+fn assert_done(world: &World, launches: usize) {
+    let golden: Vec<_> = world
+        .images("golden")
+        .into_iter()
+        .filter(Image::is_usable)
+        .collect();
+    assert_eq!(golden.len(), 1, "golden images");
+    assert_eq!(golden[0].tags["goldseed:proved"], "boot");
+    assert_eq!(world.base_image().as_ref(), Some(&golden[0].id));
+    assert!(!world.images("raw").iter().any(Image::is_usable));
+    assert!(world.machines().is_empty(), "{:?}", world.machines());
+    assert_eq!(world.launches(), launches, "machines launched");
+}
+
+fn terminate(world: &World, id: &str) {
+    let call = world.ec2().terminate_instances().instance_ids(id);
+    world.wait_for(call.send()).unwrap();
+}
+
+fn stop(world: &World, id: &str) {
+    let call = world.ec2().stop_instances().instance_ids(id);
+    world.wait_for(call.send()).unwrap();
+}
+
+/// A rebuild that is killed when it asks for this, which is not done.
+fn killed(world: &World, at: impl Fn(&Request) -> bool + Send + Sync + 'static) -> Output {
+    let pid: Arc<OnceLock<u32>> = Arc::default();
+    world.signal_at(&pid, "KILL", Fate::LoseRequest, at);
+    let output = world.goldseed(["rebuild", "shop"]).run_as(&pid);
+    world.sandbox.set_hook(None);
+    assert_eq!(output.code, None, "{output}");
+    output
+}
+
+#[test]
+fn an_image_that_always_fails_is_given_up_and_its_run_goes_on() {
+    let world = World::new();
+    world.sandbox.behave("golden-", Behaviour::FailsToImage);
+    let output = world.run(["rebuild", "shop"]);
+    assert_says(
+        &output,
+        5,
+        &["failed", "was not touched", "goldseed resume"],
+    );
+    assert_eq!(world.images("golden").len(), 3, "{output}");
+    assert_eq!(world.base_image(), None);
+    world.sandbox.behave("golden-", Behaviour::Well);
+    world.succeed(["resume", &output.run_id()]);
+    assert_done(&world, 2);
+}
+
+#[test]
+fn a_seed_that_is_terminated_in_the_middle_is_replaced() {
+    let world = World::new();
+    let end = || terminate(&world, &world.machine("seed"));
+    let output = world.meanwhile(["rebuild", "shop"], begins_recipes, end);
+    assert_says(
+        &output,
+        5,
+        &[
+            "went away in the middle",
+            "one that is gone is replaced",
+            "goldseed resume",
+        ],
+    );
+    let resumed = world.succeed(["resume", &output.run_id()]);
+    assert!(
+        resumed.stderr.contains("another one is launched"),
+        "{resumed}"
+    );
+    assert_done(&world, 3);
+}
+
+#[test]
+fn a_seed_that_is_stopped_in_the_middle_is_started_again() {
+    let world = World::new();
+    let end = || stop(&world, &world.machine("seed"));
+    let output = world.meanwhile(["rebuild", "shop"], begins_recipes, end);
+    assert_says(&output, 5, &["went away in the middle", "goldseed resume"]);
+    let resumed = world.succeed(["resume", &output.run_id()]);
+    assert!(
+        resumed.stderr.contains("was stopped: it is started again"),
+        "{resumed}"
+    );
+    assert_done(&world, 2);
+}
+
+#[test]
+fn a_generalised_seed_that_somebody_starts_is_generalised_again() {
+    let world = World::new();
+    let output = killed(&world, |request| {
+        request.operation == "CreateImage"
+            && request
+                .parameter("Name")
+                .is_some_and(|name| name.contains("-golden-"))
+    });
+    let seed = world.machine("seed");
+    let call = world.ec2().start_instances().instance_ids(&seed);
+    world.wait_for(call.send()).unwrap();
+    let resumed = world.succeed(["resume", &output.run_id()]);
+    assert!(
+        resumed.stderr.contains("it is generalised again"),
+        "{resumed}"
+    );
+    let generalised = world.sandbox.requests();
+    let generalised = generalised.iter().filter(|one| {
+        let text = one.parameters.to_string();
+        one.operation == "SendCommand"
+            && text.contains("# goldseed start ")
+            && text.contains("-generalise-a")
+    });
+    assert!(generalised.count() >= 2);
+    assert_done(&world, 2);
+}
+
+#[test]
+fn a_seed_that_is_gone_before_its_image_is_replaced() {
+    let world = World::new();
+    let output = killed(&world, |request| {
+        request.operation == "CreateImage"
+            && request
+                .parameter("Name")
+                .is_some_and(|name| name.contains("-golden-"))
+    });
+    terminate(&world, &world.machine("seed"));
+    world.succeed(["resume", &output.run_id()]);
+    assert_done(&world, 3);
+}
+
+#[test]
+fn a_machine_that_proves_and_dies_is_replaced() {
+    for end in [terminate, stop] {
+        let world = World::new();
+        let output = killed(&world, |request| asks(request, "start", "proof-checks"));
+        end(&world, &world.machine("proof"));
+        world.succeed(["resume", &output.run_id()]);
+        assert_done(&world, 3);
+    }
+}
+
+#[test]
+fn an_agent_that_hangs_is_told_and_its_work_is_gone_on_with() {
+    let world = World::new();
+    let hangs = Arc::new(AtomicBool::new(true));
+    let does = Arc::clone(&hangs);
+    let recipes = move |script: &str| {
+        does.load(Ordering::Relaxed)
+            && script.contains("# goldseed start ")
+            && script.contains("-apply-a1\n")
+    };
+    world.sandbox.script_hangs(recipes, u32::MAX);
+    let output = world.run(["rebuild", "shop"]);
+    assert_says(
+        &output,
+        5,
+        &["its agent hangs or its network is gone", "goldseed resume"],
+    );
+    hangs.store(false, Ordering::Relaxed);
+    world.succeed(["resume", &output.run_id()]);
+    assert_done(&world, 2);
+}
+
+#[test]
+fn a_command_that_the_agent_lost_is_sent_again() {
+    let world = World::new();
+    let sent = AtomicU32::new(0);
+    let first = move |script: &str| {
+        script.contains("# goldseed start ")
+            && script.contains("-apply-a1\n")
+            && sent.fetch_add(1, Ordering::Relaxed) == 0
+    };
+    // After three looks the service says that it timed out.
+    world.sandbox.script_hangs(first, 3);
+    world.succeed(["rebuild", "shop"]);
+    assert_done(&world, 2);
+}
+
+#[test]
+fn a_full_disk_is_called_by_its_name() {
+    let world = World::new();
+    world.fail_recipes_once(&["tar: wp-content/a.php: Cannot write: No space left on device"]);
+    let output = world.run(["rebuild", "shop"]);
+    assert_says(
+        &output,
+        6,
+        &["is full: set a larger `volume-size:`", "was not touched"],
+    );
+    world.succeed(["resume", &output.run_id()]);
+    assert_done(&world, 2);
+
+    // Where there is no room for as much as the command's own notes, the agent says so.
+    let world = World::new();
+    let begins =
+        |script: &str| script.contains("# goldseed start ") && script.contains("-apply-a1\n");
+    let text =
+        "mkdir: cannot create directory '/var/lib/goldseed/started': No space left on device";
+    world.sandbox.script_result(begins, 1, text);
+    let output = world.run(["rebuild", "shop"]);
+    assert_says(
+        &output,
+        5,
+        &["failed with code 1", "is full: set a larger `volume-size:`"],
+    );
+}
+
+/// The answer of a unit in this state.
+fn answer(state: &str, fresh: &str) -> String {
+    format!("goldseed 1\nstate {state}\ncode -\nfresh {fresh}\noffset 0\ndata \n")
+}
+
+/// Lets the machine reboot under the first attempts of the recipes.
+fn rebooted(world: &World, attempts: u32) {
+    let unit = move |script: &str, verb: &str| {
+        let line = script.lines().nth(1).unwrap_or_default().to_owned();
+        line.starts_with(&format!("# goldseed {verb} "))
+            && (1..=attempts).any(|attempt| line.ends_with(&format!("-apply-a{attempt}")))
+    };
+    world.sandbox.script_result(
+        move |script| unit(script, "follow"),
+        0,
+        &answer("interrupted", "no"),
+    );
+    world.sandbox.script_result(
+        move |script| unit(script, "start"),
+        0,
+        &answer("running", "yes"),
+    );
+}
+
+#[test]
+fn a_reboot_in_the_middle_of_a_recipe_is_gone_on_from() {
+    let world = World::new();
+    rebooted(&world, 1);
+    world.succeed(["rebuild", "shop"]);
+    assert_done(&world, 2);
+}
+
+#[test]
+fn a_machine_that_reboots_all_the_time_is_told_as_such() {
+    let world = World::new();
+    rebooted(&world, 3);
+    let output = world.run(["rebuild", "shop"]);
+    assert_says(
+        &output,
+        5,
+        &[
+            "was interrupted on",
+            "3 times",
+            "look for what reboots the machine",
+            "goldseed resume",
+        ],
+    );
+}
