@@ -182,12 +182,28 @@ impl From<CloudError> for Failure {
             {
                 failure.hint("the access key is wrong or deactivated, or this machine's clock is off")
             }
+            ErrorKind::Expired if error.code.as_deref() == Some("AuthFailure") => failure.hint(
+                "AWS does not accept the credentials: log in again, and look at this machine's clock",
+            ),
             ErrorKind::Expired => failure.hint("log in again; the credentials have expired"),
             ErrorKind::Denied => failure.hint(format!(
                 "the caller's role needs the permission for {}; see the README, \"What the tool may do\"",
                 error.operation
             )),
-            ErrorKind::Quota => failure.hint("raise the quota or free something, then go on"),
+            ErrorKind::Quota => failure.hint(room(error.code.as_deref().unwrap_or_default())),
+            ErrorKind::Throttled => {
+                failure.hint("others use up the account's rate of requests; go on a little later")
+            }
+            ErrorKind::NotFound => failure.hint(
+                "it was removed, or is another account's or region's: look at what the settings name",
+            ),
+            ErrorKind::WrongState => failure.hint("wait until it has changed, then go on"),
+            ErrorKind::Refused => {
+                failure.hint("mend what AWS calls wrong where goldseed.yaml says it, then go on")
+            }
+            ErrorKind::Malformed => failure.hint(
+                "no AWS answers like this: look at AWS_ENDPOINT_URL and at proxies on the way",
+            ),
             ErrorKind::Unreachable => {
                 failure.hint("check the network, AWS_ENDPOINT_URL and the region, then go on")
             }
@@ -195,6 +211,27 @@ impl From<CloudError> for Failure {
                 "it was not sent, or not a second time; `goldseed status` tells who holds the environment now",
             ),
             _ => failure,
+        }
+    }
+}
+
+/// What makes room again where a quota or the capacity is used up. Codes: EC2 and Systems Manager API references.
+fn room(code: &str) -> &'static str {
+    match code {
+        "VcpuLimitExceeded" | "InstanceLimitExceeded" => {
+            "terminate instances that nobody needs, or raise the quota of running instances (Service Quotas), then go on"
+        }
+        "ConcurrentSnapshotLimitExceeded" => {
+            "wait until other snapshots of this account are done, then go on"
+        }
+        "ParameterLimitExceeded" => {
+            "delete parameters that nobody needs: an account and region has room for 10,000 standard ones"
+        }
+        "InsufficientInstanceCapacity" | "InsufficientHostCapacity" | "InsufficientCapacity" => {
+            "set another `instance-type:` or `subnet:` below `seed:` and start another run, or go on later"
+        }
+        _ => {
+            "remove images and snapshots that nobody needs, or raise the quota (Service Quotas), then go on"
         }
     }
 }
@@ -289,6 +326,10 @@ impl From<PipelineError> for Failure {
             PipelineError::Lease(LeaseError::Held(ref lease)) => {
                 let hint = wait_for(&lease.run);
                 Self::new(ExitCode::Refused, error.to_string()).hint(hint)
+            }
+            PipelineError::Wait(WaitError::Expired { .. }) => {
+                Self::new(ExitCode::Aws, error.to_string())
+                    .hint("nothing is lost: it goes on in AWS, and `goldseed resume` waits for it again")
             }
             PipelineError::Unanswered(machine) => (*machine).into(),
             PipelineError::Recipe(ref failed) => {

@@ -7,7 +7,7 @@
 
 mod protocol;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::cloud::{
     Cloud, CloudError, Command, CommandState, ErrorKind, InstanceState, Invocation,
@@ -215,15 +215,21 @@ impl<'a> Node<'a> {
             seconds: 600,
         };
         let pace = self.cloud.pace();
-        let patience = pace.deadline(SILENCE + waits);
+        let mut patience = pace.deadline(SILENCE + waits);
         let mut sent = self.send(&command, &patience).await?;
         let mut asked = 0;
         loop {
             asked += 1;
             pace.sleep_unscaled(pace.scale(ANSWERS.pause(asked, fastrand::f64())))
                 .await;
+            let began = Instant::now();
             let invocation = match self.cloud.invocation(&sent, &self.instance).await {
-                Ok(invocation) => invocation,
+                Ok(invocation) => {
+                    if self.cloud.hung(began.elapsed()) {
+                        patience.extend(began.elapsed());
+                    }
+                    invocation
+                }
                 // A read that fails is unknown, never bad.
                 Err(error) if error.is_transient() && !patience.is_over() => continue,
                 Err(error) => return Err(error.into()),

@@ -84,6 +84,11 @@ impl Deadline {
         self.elapsed() >= self.allowed
     }
 
+    /// Gives more time: for what was not waiting.
+    pub fn extend(&mut self, by: Duration) {
+        self.allowed += by;
+    }
+
     /// Returns how long has been waited.
     pub fn elapsed(&self) -> Duration {
         self.started.elapsed()

@@ -61,7 +61,7 @@ impl Cloud {
             .timeout_config(
                 TimeoutConfig::builder()
                     .connect_timeout(pace.scale(Duration::from_secs(10)).max(LOCAL_FLOOR))
-                    .operation_attempt_timeout(pace.scale(ATTEMPT_TIMEOUT).max(LOCAL_FLOOR))
+                    .operation_attempt_timeout(attempt_timeout(pace))
                     .operation_timeout(pace.scale(CALL_TIMEOUT).max(LOCAL_FLOOR * 4))
                     .build(),
             );
@@ -123,8 +123,28 @@ impl Cloud {
         })
     }
 
-    /// Asks who the credentials belong to.
+    /// Tells whether a call that took so long hung in between: one of its attempts came to its time-out. No wait counts
+    /// such a time, in which nobody could look.
+    pub fn hung(&self, took: Duration) -> bool {
+        took >= attempt_timeout(self.pace)
+    }
+
+    /// Asks who the credentials belong to. It is the first call of all: a wrong address or a dead network is told soon;
+    /// a service that answers, and asks for patience, gets it as elsewhere.
     pub async fn identity(&self) -> Result<Identity, CloudError> {
+        let mut rounds = 0;
+        loop {
+            rounds += 1;
+            match self.ask_identity().await {
+                Err(error) if error.may_be_asked_again() && rounds < PATIENT_ROUNDS => {
+                    self.pace.sleep(Duration::from_secs(5)).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn ask_identity(&self) -> Result<Identity, CloudError> {
         const OPERATION: &str = "GetCallerIdentity";
         let answer = self
             .sts
@@ -132,7 +152,6 @@ impl Cloud {
             .customize()
             .config_override(
                 aws_sdk_sts::config::Builder::new().retry_config(
-                    // The first call of all: a wrong address or a dead network is told at once.
                     RetryConfig::standard()
                         .with_max_attempts(3)
                         .with_initial_backoff(self.pace.scale(Duration::from_millis(500))),
@@ -147,6 +166,13 @@ impl Cloud {
         })
     }
 }
+
+fn attempt_timeout(pace: Pace) -> Duration {
+    pace.scale(ATTEMPT_TIMEOUT).max(LOCAL_FLOOR)
+}
+
+/// How often the first call is begun anew while the service answers.
+const PATIENT_ROUNDS: u32 = 4;
 
 /// However short the pace, a local server that is busy answers within this.
 const LOCAL_FLOOR: Duration = Duration::from_secs(3);
@@ -175,7 +201,9 @@ fn unsent(kind: ErrorKind) -> CloudError {
 struct AlsoHeals;
 
 /// Codes as they stand in the body of an answer; the generic context knows no typed error.
-const HEALING_CODES: [&str; 10] = [
+const HEALING_CODES: [&str; 11] = [
+    // One snapshot a volume in some seconds.
+    "SnapshotCreationPerVolumeRateExceeded",
     "ExpiredToken",
     "ExpiredTokenException",
     "RequestExpired",

@@ -63,6 +63,11 @@ impl CloudError {
         )
     }
 
+    /// Tells whether the service itself answered, and will answer otherwise in a while.
+    pub(super) fn may_be_asked_again(&self) -> bool {
+        self.is_transient() && (self.code.is_some() || self.request_id.is_some())
+    }
+
     /// The error of an answer in which `field` is missing. The SDK reads a misspelt XML element as absent, so an
     /// absent field is never taken for a value.
     pub fn absent(operation: &'static str, subject: impl Into<String>, field: &str) -> Self {
@@ -157,7 +162,11 @@ fn kind_of_code(code: Option<&str>, message: &str, status: u16) -> ErrorKind {
         // Beanstalk has no code of its own for this, only this sentence.
         "InvalidParameterValue" if message.contains("Must be Ready") => ErrorKind::WrongState,
         _ if code.ends_with(".NotFound") => ErrorKind::NotFound,
-        _ if code.contains("Throttl") || code == "RequestLimitExceeded" || code == "SlowDown" => {
+        _ if code.contains("Throttl")
+            || code.ends_with("RateExceeded")
+            || code == "RequestLimitExceeded"
+            || code == "SlowDown" =>
+        {
             ErrorKind::Throttled
         }
         _ if code.contains("LimitExceeded") || code.starts_with("Insufficient") => ErrorKind::Quota,
@@ -224,6 +233,12 @@ mod tests {
             ),
             ("Throttling", "Rate exceeded", 400, ErrorKind::Throttled),
             ("VcpuLimitExceeded", "", 400, ErrorKind::Quota),
+            (
+                "SnapshotCreationPerVolumeRateExceeded",
+                "",
+                400,
+                ErrorKind::Throttled,
+            ),
             ("InsufficientInstanceCapacity", "", 500, ErrorKind::Quota),
             (
                 "InsufficientPrivilegesException",

@@ -4,7 +4,7 @@
 //! deadline of its own, tells its progress, wants several good samples in a row where asked, takes "not found" of
 //! what was created a moment ago for "not yet", and a read that fails for "unknown", never for "bad".
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Cloud, CloudError, ErrorKind};
 use crate::event::Event;
@@ -82,12 +82,18 @@ impl Cloud {
         wait: Wait,
         mut look: impl AsyncFnMut() -> Result<Look<T>, CloudError>,
     ) -> Result<T, WaitError> {
-        let deadline = self.pace.deadline(wait.schedule.within);
-        let unseen = self.pace.deadline(wait.unseen_for);
+        let mut deadline = self.pace.deadline(wait.schedule.within);
+        let mut unseen = self.pace.deadline(wait.unseen_for);
         let mut good = 0;
         let mut asked = 0;
         loop {
-            let (state, done) = match look().await {
+            let began = Instant::now();
+            let looked = look().await;
+            if looked.is_ok() && self.hung(began.elapsed()) {
+                deadline.extend(began.elapsed());
+                unseen.extend(began.elapsed());
+            }
+            let (state, done) = match looked {
                 Ok(Look::Ready(value)) => {
                     good += 1;
                     if good >= wait.in_a_row.max(1) {

@@ -7,7 +7,9 @@ use super::names::{self, Role};
 use super::observe::{Ground, Place};
 use super::snapshot::Origin;
 use super::{Context, PipelineError, diagnosis, revive};
-use crate::cloud::{Cloud, Instance, InstanceState, LaunchRequest, Look, Wait, WaitError};
+use crate::cloud::{
+    Cloud, CloudError, Instance, InstanceState, LaunchRequest, Look, Wait, WaitError,
+};
 use crate::id::{ImageId, InstanceId, RunId};
 use crate::node::{Node, NodeError};
 use crate::pace::Schedule;
@@ -113,7 +115,7 @@ pub(super) async fn machine(
             root_volume: root.clone(),
             tags: names::tags(plan, run, role, attempt),
         };
-        let failure = match cloud.ensure_instance(&request).await {
+        let failure = match ensure(cloud, &request).await? {
             Ok(instance) => match until_it_runs(cloud, &instance).await {
                 Ok(()) => return Ok(instance),
                 Err(WaitError::Never { subject, reason }) => format!("{subject}: {reason}"),
@@ -138,6 +140,26 @@ pub(super) async fn machine(
         }
         cloud.events().warn(format!("launched again: {failure}"));
     }
+}
+
+/// Launches, unless that was done before. An image that was made a moment ago may be unknown to the server that is asked
+/// now: that is waited out; a subnet or group that is not there is not.
+async fn ensure(
+    cloud: &Cloud,
+    request: &LaunchRequest,
+) -> Result<Result<InstanceId, CloudError>, WaitError> {
+    let wait = Wait {
+        subject: format!("launch from {}", request.image),
+        schedule: RUNNING,
+        in_a_row: 1,
+        unseen_for: Duration::from_mins(3),
+    };
+    cloud
+        .poll_until(wait, async || match cloud.ensure_instance(request).await {
+            Err(error) if error.code.as_deref() == Some("InvalidAMIID.NotFound") => Err(error),
+            other => Ok(Look::Ready(other)),
+        })
+        .await
 }
 
 pub(super) async fn until_it_runs(cloud: &Cloud, id: &InstanceId) -> Result<(), WaitError> {

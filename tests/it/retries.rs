@@ -1,1 +1,331 @@
-//! x
+//! What heals by itself is survived, what cannot heal ends the run at once with the one thing that helps.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use goldseed::sandbox::{Behaviour, Fate, Hook, Request, Service};
+
+use super::world::{Image, Output, World};
+
+/// Gives every request that `fits` this fate the first so many times; what is sent again after that is served.
+fn first_times(
+    times: usize,
+    fits: impl Fn(&Request) -> bool + Send + Sync + 'static,
+    fate: impl Fn(&Request) -> Fate + Send + Sync + 'static,
+) -> Hook {
+    let seen = Mutex::new(BTreeMap::new());
+    Hook::new(move |request| {
+        if !fits(request) {
+            return Fate::Serve;
+        }
+        let key = format!("{} {}", request.operation, request.parameters);
+        let mut seen = seen.lock().unwrap();
+        let count = seen.entry(key).or_insert(0);
+        *count += 1;
+        if *count <= times {
+            fate(request)
+        } else {
+            Fate::Serve
+        }
+    })
+}
+
+/// A rebuild under such a hook does what an undisturbed one does.
+fn assert_survived(hook: Hook) {
+    let world = World::new();
+    world.sandbox.set_hook(Some(hook));
+    world.succeed(["rebuild", "shop"]);
+    world.sandbox.set_hook(None);
+    let golden: Vec<_> = world
+        .images("golden")
+        .into_iter()
+        .filter(Image::is_usable)
+        .collect();
+    assert_eq!(golden.len(), 1);
+    assert_eq!(world.base_image().as_ref(), Some(&golden[0].id));
+    assert_eq!(world.images("raw").len(), 1);
+    assert_eq!(world.launches(), 2, "machines launched");
+    assert!(world.machines().is_empty());
+    let ledger = &world.parameters()["/goldseed/shop/image"];
+    assert!(
+        ledger.iter().all(|value| *value == golden[0].id),
+        "{ledger:?}"
+    );
+}
+
+#[test]
+fn every_request_survives_five_throttles() {
+    assert_survived(first_times(
+        5,
+        |_| true,
+        |request| Fate::throttled(request.service),
+    ));
+}
+
+#[test]
+fn every_request_survives_three_server_errors() {
+    let error = |request: &Request| {
+        let code = match request.service {
+            Service::Ec2 => "InternalError",
+            Service::Ssm => "InternalServerError",
+            _ => "InternalFailure",
+        };
+        Fate::Refuse {
+            status: 500,
+            code: code.to_owned(),
+            message: "An internal error has occurred".to_owned(),
+        }
+    };
+    assert_survived(first_times(3, |_| true, error));
+}
+
+#[test]
+fn every_request_survives_credentials_that_expire() {
+    let expired = |request: &Request| {
+        let code = match request.service {
+            Service::Ssm => "ExpiredTokenException",
+            Service::Ec2 => "RequestExpired",
+            _ => "ExpiredToken",
+        };
+        Fate::refused(
+            code,
+            "The security token included in the request is expired",
+        )
+    };
+    assert_survived(first_times(1, |_| true, expired));
+}
+
+#[test]
+fn a_change_that_stalls_past_its_time_out_is_made_once() {
+    // An attempt ends after 3 s in these worlds; what stalled is served after that all the same.
+    let slow = ["RunInstances", "CreateImage", "UpdateEnvironment"];
+    let seen = Mutex::new(BTreeSet::new());
+    assert_survived(Hook::new(move |request| {
+        let stalls = slow.contains(&request.operation.as_str())
+            && request.parameters["DryRun"] != "true"
+            && seen.lock().unwrap().insert(request.operation.clone());
+        if stalls {
+            Fate::Stall(Duration::from_secs(4))
+        } else {
+            Fate::Serve
+        }
+    }));
+}
+
+#[test]
+fn a_look_that_stalls_past_its_time_out_is_made_again() {
+    let slow = [
+        "DescribeImages",
+        "GetCommandInvocation",
+        "DescribeEnvironments",
+        "GetParameter",
+    ];
+    let seen = Mutex::new(BTreeSet::new());
+    assert_survived(Hook::new(move |request| {
+        let stalls = slow.contains(&request.operation.as_str())
+            && seen.lock().unwrap().insert(request.operation.clone());
+        if stalls {
+            Fate::Stall(Duration::from_secs(4))
+        } else {
+            Fate::Serve
+        }
+    }));
+}
+
+#[test]
+fn a_new_id_may_be_unknown_at_first() {
+    let world = World::new();
+    let known = world.sandbox.world().to_string();
+    let seen = Mutex::new(BTreeMap::new());
+    let told = Arc::new(Mutex::new(BTreeSet::new()));
+    let refused = Arc::clone(&told);
+    world.sandbox.set_hook(Some(Hook::new(move |request| {
+        let (id, code) = match request.operation.as_str() {
+            "DescribeInstances" => (
+                request.parameter("InstanceId.1"),
+                "InvalidInstanceID.NotFound",
+            ),
+            "DescribeSnapshots" => (
+                request.parameter("SnapshotId.1"),
+                "InvalidSnapshot.NotFound",
+            ),
+            "DescribeImages" | "RunInstances" => (
+                request
+                    .parameter("ImageId.1")
+                    .or_else(|| request.parameter("ImageId")),
+                "InvalidAMIID.NotFound",
+            ),
+            // The agent is online, and the service that takes commands has not heard of it.
+            "SendCommand" => (
+                request.parameters["InstanceIds"][0].as_str(),
+                "InvalidInstanceId",
+            ),
+            "GetCommandInvocation" => (request.parameter("CommandId"), "InvocationDoesNotExist"),
+            _ => (None, ""),
+        };
+        let Some(id) = id.filter(|id| !known.contains(*id)) else {
+            return Fate::Serve;
+        };
+        let mut seen = seen.lock().unwrap();
+        let count = seen
+            .entry(format!("{} {id}", request.operation))
+            .or_insert(0);
+        *count += 1;
+        if *count > 2 {
+            return Fate::Serve;
+        }
+        refused.lock().unwrap().insert(request.operation.clone());
+        Fate::refused(code, &format!("{id} does not exist"))
+    })));
+    world.succeed(["rebuild", "shop"]);
+    world.sandbox.set_hook(None);
+    let told = told.lock().unwrap();
+    assert_eq!(told.len(), 6, "{told:?}");
+    assert_eq!(world.launches(), 2);
+    assert!(world.machines().is_empty());
+}
+
+/// A build in which this operation is refused like this each time.
+fn refused(operation: &'static str, status: u16, code: &'static str) -> (Output, usize) {
+    let world = World::new();
+    world.sandbox.set_hook(Some(Hook::new(move |request| {
+        let ours = request
+            .parameter("Name")
+            .is_none_or(|name| !name.contains("/runs/"));
+        if request.operation == operation && request.parameters["DryRun"] != "true" && ours {
+            Fate::Refuse {
+                status,
+                code: code.to_owned(),
+                message: "no".to_owned(),
+            }
+        } else {
+            Fate::Serve
+        }
+    })));
+    let output = world.run(["rebuild", "shop"]);
+    let sent = world
+        .sandbox
+        .requests()
+        .into_iter()
+        .filter(|one| one.operation == operation && matches!(one.fate, Fate::Refuse { .. }));
+    (output, sent.count())
+}
+
+#[test]
+fn what_cannot_heal_ends_at_once_with_the_one_thing_that_helps() {
+    for (operation, status, code, helps) in [
+        (
+            "RunInstances",
+            403,
+            "UnauthorizedOperation",
+            "needs the permission for RunInstances",
+        ),
+        (
+            "RunInstances",
+            400,
+            "InstanceLimitExceeded",
+            "raise the quota of running instances",
+        ),
+        (
+            "RunInstances",
+            400,
+            "VcpuLimitExceeded",
+            "raise the quota of running instances",
+        ),
+        (
+            "RunInstances",
+            400,
+            "InvalidParameterValue",
+            "mend what AWS calls wrong",
+        ),
+        (
+            "RunInstances",
+            400,
+            "InvalidSubnetID.NotFound",
+            "look at what the settings name",
+        ),
+        (
+            "CreateImage",
+            403,
+            "UnauthorizedOperation",
+            "needs the permission for CreateImage",
+        ),
+        (
+            "CreateImage",
+            400,
+            "ResourceLimitExceeded",
+            "remove images and snapshots",
+        ),
+        (
+            "CreateImage",
+            400,
+            "ConcurrentSnapshotLimitExceeded",
+            "wait until other snapshots",
+        ),
+        (
+            "DescribeSnapshots",
+            403,
+            "UnauthorizedOperation",
+            "the permission for DescribeSnapshots",
+        ),
+        (
+            "CreateTags",
+            403,
+            "UnauthorizedOperation",
+            "the permission for CreateTags",
+        ),
+        (
+            "SendCommand",
+            400,
+            "AccessDeniedException",
+            "the permission for SendCommand",
+        ),
+        (
+            "PutParameter",
+            400,
+            "ParameterLimitExceeded",
+            "has room for 10,000 standard ones",
+        ),
+    ] {
+        let (output, sent) = refused(operation, status, code);
+        let what = format!("{operation} {code}");
+        assert_eq!(output.code, Some(5), "{what}: {output}");
+        assert_eq!(sent, 1, "{what} was sent again: {output}");
+        let said: Vec<&str> = output.stderr.split_whitespace().collect();
+        let said = said.join(" ");
+        assert!(
+            said.contains(&format!("error: {operation} of ")),
+            "{what}: {output}"
+        );
+        assert!(said.contains(&format!("({code})")), "{what}: {output}");
+        assert!(
+            said.contains(helps),
+            "{what}: `{helps}` is not said: {output}"
+        );
+        assert!(said.contains("goldseed resume"), "{what}: {output}");
+    }
+}
+
+#[test]
+fn an_image_that_takes_too_long_is_pending_and_its_run_goes_on() {
+    let world = World::new();
+    world.sandbox.behave("-raw-", Behaviour::StaysPending);
+    // Six hours pass in two seconds.
+    let output = world
+        .goldseed(["rebuild", "shop"])
+        .env("GOLDSEED_PACE", "0.0001")
+        .run();
+    assert_eq!(output.code, Some(5), "{output}");
+    let said: Vec<&str> = output.stderr.split_whitespace().collect();
+    let said = said.join(" ");
+    assert!(said.contains("is still pending, snapshot at "), "{output}");
+    assert!(
+        said.contains("`goldseed resume` waits for it again"),
+        "{output}"
+    );
+    world.sandbox.behave("-raw-", Behaviour::Well);
+    world.succeed(["resume", &output.run_id()]);
+    assert_eq!(world.images("raw").len(), 1, "it was taken again");
+    assert_eq!(world.count("CreateImage"), 2);
+}

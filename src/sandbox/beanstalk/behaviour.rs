@@ -21,6 +21,8 @@ pub enum Behaviour {
     },
     /// An image of this name fails while it is made.
     FailsToImage,
+    /// An image of this name stays half done. Only for simulated machines.
+    StaysPending,
     /// Their agent never registers with Systems Manager.
     NeverRegisters,
 }

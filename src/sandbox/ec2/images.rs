@@ -5,6 +5,7 @@ use super::filters::Filters;
 use super::snapshots::SnapshotState;
 use super::tags::{self, Tags};
 use super::volumes::Disk;
+use crate::sandbox::beanstalk::behaviour::Behaviour;
 use crate::sandbox::clock::Ripening;
 use crate::sandbox::jobs::Job;
 use crate::sandbox::state::State;
@@ -147,6 +148,10 @@ impl Image {
 impl State {
     /// Counts a look at an image, and lets it and its snapshots ripen.
     pub(crate) fn look_at_image(&mut self, image_id: &str) {
+        let Some(image) = self.images.get(image_id) else {
+            return;
+        };
+        let stays = self.behaviour_of(&image.id, &image.name) == Behaviour::StaysPending;
         let Some(image) = self.images.get_mut(image_id) else {
             return;
         };
@@ -155,7 +160,9 @@ impl State {
         };
         let was_ripe = ripening.is_ripe();
         let percent = ripening.percent();
-        ripening.poll();
+        if !stays || percent < 40 {
+            ripening.poll();
+        }
         let (state, progress, message) = match &image.capture {
             Capture::Failed(reason) => {
                 image.state = ImageState::Failed;
