@@ -41,6 +41,13 @@ pub struct Finding {
     pub way_out: String,
 }
 
+/// How many lines of the console are shown.
+const SHOWN: usize = 12;
+
+fn last_lines(mut console: Vec<String>) -> Vec<String> {
+    console.split_off(console.len().saturating_sub(SHOWN))
+}
+
 /// Looks at a machine that did not answer, and returns the error that says why.
 pub(super) async fn of(
     cloud: &Cloud,
@@ -58,6 +65,6 @@ pub(super) async fn of(
         findings: findings::found(&state, &facts),
         state,
         unseen: facts.unseen(),
-        console: facts.console.unwrap_or_default(),
+        console: last_lines(facts.console.unwrap_or_default()),
     }))
 }

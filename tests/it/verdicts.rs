@@ -176,6 +176,33 @@ fn a_machine_that_proves_and_dies_is_replaced() {
 }
 
 #[test]
+fn a_machine_that_migrates_and_dies_is_replaced() {
+    let world = World::new();
+    let recipe = "recipe: 1\nname: greeting\nmigrations: compatible\nparams:\n  text: {type: string}\nsteps:\n  - file: {path: /etc/motd, content: \"${{ text }}\\n\"}\n  - run: {name: widen the tables, command: \"upgrade --schema\", always: true}\n    on: migrate\n";
+    world.write("recipes/greeting.yaml", recipe);
+    let end = || terminate(&world, &world.machine("migration"));
+    let begins = |request: &Request| asks(request, "start", "migrate");
+    let output = world.meanwhile(["rebuild", "shop"], begins, end);
+    assert_says(
+        &output,
+        5,
+        &[
+            "went away in the middle",
+            "its data may have been changed",
+            "goldseed resume",
+        ],
+    );
+    let resumed = world.succeed(["resume", &output.run_id()]);
+    assert!(
+        resumed
+            .stderr
+            .contains("another machine is launched in its place"),
+        "{resumed}"
+    );
+    assert_done(&world, 4);
+}
+
+#[test]
 fn an_agent_that_hangs_is_told_and_its_work_is_gone_on_with() {
     let world = World::new();
     let hangs = Arc::new(AtomicBool::new(true));

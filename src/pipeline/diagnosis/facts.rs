@@ -5,8 +5,8 @@ use crate::cloud::{
 };
 use crate::id::InstanceId;
 
-/// How many lines of the console are shown.
-const CONSOLE_LINES: usize = 12;
+/// How many lines of the console are read: EC2 keeps 64 KB.
+const CONSOLE_LINES: usize = 2_000;
 
 /// What a look showed, or why it could not be made.
 type Looked<T> = Result<T, String>;

@@ -9,7 +9,7 @@ use crate::cloud::{Endpoint, InstanceState, Placement, Route};
 const SERVICES: [&str; 2] = ["ssm", "ssmmessages"];
 
 /// Lines of a console that say why a machine never came up, and what they mean.
-const CONSOLE: [(&str, &str); 6] = [
+const CONSOLE: [(&str, &str); 8] = [
     ("Kernel panic", "its kernel panicked"),
     ("emergency mode", "it booted into emergency mode"),
     ("emergency.target", "it booted into emergency mode"),
@@ -18,6 +18,14 @@ const CONSOLE: [(&str, &str); 6] = [
         "it waits at a maintenance prompt",
     ),
     ("No space left on device", "its disk is full"),
+    (
+        "Failed to start amazon-ssm-agent",
+        "its agent cannot be started",
+    ),
+    (
+        "Dependency failed for Local File Systems",
+        "a file system of /etc/fstab is missing",
+    ),
     ("Out of memory", "it ran out of memory"),
 ];
 

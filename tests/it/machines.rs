@@ -1,0 +1,133 @@
+//! Real machines on their own: when nobody comes back to them (a day lasts half a minute here), and when their disk is
+//! full.
+
+use std::time::{Duration, Instant};
+
+use goldseed::cloud::{Cloud, Connection, InstanceState, LaunchRequest};
+use goldseed::event::Emitter;
+use goldseed::id::{ImageId, InstanceId, SubnetId};
+use goldseed::node::{Job, Node, NodeError};
+use goldseed::pace::Pace;
+use goldseed::pipeline;
+use goldseed::sandbox::{MachineKind, Options, Sandbox};
+
+/// How long a machine of this test lives without a command of ours.
+const EXPIRES: Duration = Duration::from_secs(30);
+/// How long anything may take here, on a busy machine too.
+const PATIENCE: Duration = Duration::from_mins(4);
+
+/// A sandbox with real machines and a connection to it. Its folder is fixed, so that what a killed test left behind is
+/// removed by the next one.
+async fn world(name: &str) -> (Sandbox, Cloud) {
+    let options = Options {
+        machines: MachineKind::Containers,
+        pace: 0.05,
+        ..Options::simulated(format!("/tmp/goldseed-test-{name}/state"))
+    };
+    let sandbox = Sandbox::start(options).await.unwrap();
+    let connection = Connection {
+        region: Some("eu-central-1".to_owned()),
+        pace: Pace::new(0.05).unwrap(),
+        local: Some(sandbox.endpoint()),
+        ..Connection::default()
+    };
+    let cloud = Cloud::connect(connection, Emitter::silent()).await.unwrap();
+    (sandbox, cloud)
+}
+
+async fn is_online(cloud: &Cloud, id: &InstanceId) -> bool {
+    cloud.agent_status(id).await.unwrap().as_deref() == Some("Online")
+}
+
+async fn until_online(cloud: &Cloud, id: &InstanceId) {
+    let since = Instant::now();
+    while !is_online(cloud, id).await {
+        assert!(since.elapsed() < PATIENCE, "{id} is not online");
+        // The instance's state advances as it is looked at.
+        cloud.instance(id).await.unwrap();
+        cloud.pace().sleep(Duration::from_secs(20)).await;
+    }
+}
+
+async fn launched(cloud: &Cloud, sandbox: &Sandbox, token: &str) -> InstanceId {
+    let (image, subnet) = sandbox.ground();
+    let request = LaunchRequest {
+        token: token.to_owned(),
+        image: ImageId::new(image),
+        instance_type: "t3.small".to_owned(),
+        subnet: SubnetId::new(subnet),
+        security_groups: Vec::new(),
+        instance_profile: None,
+        user_data: pipeline::user_data(EXPIRES),
+        root_volume: None,
+        tags: [("goldseed:run".to_owned(), token.to_owned())].into(),
+    };
+    cloud.ensure_instance(&request).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_nobody_renews_stops_itself_and_one_that_is_renewed_lives() {
+    let (sandbox, cloud) = world("expiry").await;
+    let left_alone = launched(&cloud, &sandbox, "left-alone").await;
+    let renewed = launched(&cloud, &sandbox, "renewed").await;
+    let since = Instant::now();
+    loop {
+        // The agents register before the machines' time is up; until then there is nothing to send to.
+        if is_online(&cloud, &renewed).await {
+            Node::new(&cloud, &renewed).answers().await.unwrap();
+        }
+        let alone = cloud.instance(&left_alone).await.unwrap();
+        let other = cloud.instance(&renewed).await.unwrap();
+        assert!(
+            matches!(other.state, InstanceState::Pending | InstanceState::Running),
+            "{other:?}"
+        );
+        if alone.state == InstanceState::Stopped && since.elapsed() > 2 * EXPIRES {
+            let reason = alone.state_reason.unwrap_or_default();
+            assert!(reason.contains("InstanceInitiatedShutdown"), "{reason}");
+            break;
+        }
+        assert!(!alone.state.is_gone(), "stopped, not terminated: {alone:?}");
+        assert!(since.elapsed() < PATIENCE, "{alone:?}");
+        cloud.pace().sleep(Duration::from_secs(20)).await;
+    }
+    // Started again, it counts anew: a boot is as good as a command.
+    cloud.start_instance(&left_alone).await.unwrap();
+    until_online(&cloud, &left_alone).await;
+    sandbox.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_whose_disk_is_full_says_so_in_the_log_and_in_the_command() {
+    let (sandbox, cloud) = world("full-disk").await;
+    let id = launched(&cloud, &sandbox, "full-disk").await;
+    until_online(&cloud, &id).await;
+    let node = Node::new(&cloud, &id);
+    // A disk of a few blocks and files, where the notes of the commands lie: what runs logs into memory.
+    let fill = Job {
+        unit: "goldseed-20261123-000000-0000-fill".to_owned(),
+        script: "mkdir -p /var/lib/goldseed && mount -t tmpfs -o size=16k,nr_inodes=2 none /var/lib/goldseed || exit 9\n\
+                 head -c 100000 /dev/zero > /var/lib/goldseed/archive && exit 8\necho still talking\nexit 3\n",
+        limit: Duration::from_mins(5),
+    };
+    let mut log = Vec::new();
+    let code = node.run(&fill, |bytes| log.extend_from_slice(bytes)).await;
+    let log = String::from_utf8(log).unwrap();
+    assert_eq!(code.unwrap(), 3, "{log}");
+    assert!(
+        log.contains("No space left on device") && log.ends_with("still talking\n"),
+        "{log}"
+    );
+    let next = Job {
+        unit: "goldseed-20261123-000000-0000-next".to_owned(),
+        script: "true\n",
+        limit: Duration::from_mins(5),
+    };
+    match node.run(&next, |_| {}).await {
+        Err(NodeError::Command { output, .. }) => {
+            assert!(output.contains("No space left on device"), "{output}");
+        }
+        other => panic!("{other:?}"),
+    }
+    sandbox.stop().await;
+}
