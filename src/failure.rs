@@ -210,7 +210,9 @@ impl From<CloudError> for Failure {
             ErrorKind::HeldBack => failure.hint(
                 "it was not sent, or not a second time; `goldseed status` tells who holds the environment now",
             ),
-            _ => failure,
+            ErrorKind::AlreadyExists => {
+                failure.hint("something that is not of this run has this name: remove it, then go on")
+            }
         }
     }
 }
