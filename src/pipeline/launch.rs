@@ -174,6 +174,11 @@ pub(super) async fn until_it_runs(cloud: &Cloud, id: &InstanceId) -> Result<(), 
             let seen = cloud.instance(id).await?;
             Ok(match seen.state {
                 InstanceState::Running => Look::Ready(()),
+                // It was launched by a process that died, and stopped since: by somebody, or by itself.
+                InstanceState::Stopped => {
+                    cloud.start_instance(id).await?;
+                    Look::pending("stopped, started again")
+                }
                 ref state if state.is_gone() => {
                     Look::Never(format!("it is {}", with_reason(&seen)))
                 }

@@ -123,6 +123,23 @@ fn a_seed_that_is_stopped_in_the_middle_is_started_again() {
 }
 
 #[test]
+fn a_seed_that_is_in_no_record_and_stopped_is_found_and_started() {
+    let world = World::new();
+    let pid: Arc<OnceLock<u32>> = Arc::default();
+    world.signal_at(&pid, "KILL", Fate::LoseAnswer, |request| {
+        request.operation == "RunInstances" && request.parameters["DryRun"] != "true"
+    });
+    let output = world.goldseed(["rebuild", "shop"]).run_as(&pid);
+    world.sandbox.set_hook(None);
+    let seed = world.machine("seed");
+    world.until_instance(&seed, "running");
+    stop(&world, &seed);
+    world.until_instance(&seed, "stopped");
+    world.succeed(["resume", &output.run_id()]);
+    assert_done(&world, 2);
+}
+
+#[test]
 fn a_generalised_seed_that_somebody_starts_is_generalised_again() {
     let world = World::new();
     let output = killed(&world, |request| {

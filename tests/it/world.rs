@@ -532,6 +532,26 @@ impl World {
         only["id"].as_str().unwrap().to_owned()
     }
 
+    /// Waits until an instance is in a state; each look brings a simulated one a step on.
+    pub(crate) fn until_instance(&self, id: &str, wanted: &str) {
+        let client = self.ec2();
+        self.wait_for(async {
+            for _ in 0..500 {
+                let answer = client.describe_instances().instance_ids(id).send().await;
+                let answer = answer.unwrap();
+                let state = answer.reservations()[0].instances()[0].state();
+                if state
+                    .and_then(|state| state.name())
+                    .map(|name| name.as_str())
+                    == Some(wanted)
+                {
+                    return;
+                }
+            }
+            panic!("{id} is not {wanted} after 500 looks");
+        });
+    }
+
     /// Runs the binary; as soon as it asks for this, something else changes before it is answered.
     pub(crate) fn meanwhile<const N: usize>(
         &self,

@@ -119,10 +119,11 @@ impl Cloud {
         }
     }
 
-    /// Launches an instance unless the same request has launched one already.
+    /// Launches an instance unless there is one of this run and role: a run has one machine of a role at a time, whichever
+    /// attempt launched it.
     pub async fn ensure_instance(&self, request: &LaunchRequest) -> Result<InstanceId, CloudError> {
         const OPERATION: &str = "RunInstances";
-        let ours: Tags = [tags::RUN, tags::ROLE, tags::ATTEMPT]
+        let ours: Tags = [tags::RUN, tags::ROLE]
             .into_iter()
             .filter_map(|key| Some((key.to_owned(), request.tags.get(key)?.clone())))
             .collect();
