@@ -542,7 +542,7 @@ impl World {
                 let state = answer.reservations()[0].instances()[0].state();
                 if state
                     .and_then(|state| state.name())
-                    .map(|name| name.as_str())
+                    .map(aws_sdk_ec2::types::InstanceStateName::as_str)
                     == Some(wanted)
                 {
                     return;
