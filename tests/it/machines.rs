@@ -35,6 +35,11 @@ async fn world(name: &str) -> (Sandbox, Cloud) {
     (sandbox, cloud)
 }
 
+async fn close(sandbox: Sandbox, name: &str) {
+    sandbox.stop().await;
+    fs_err::remove_dir_all(format!("/tmp/goldseed-test-{name}")).unwrap();
+}
+
 async fn is_online(cloud: &Cloud, id: &InstanceId) -> bool {
     cloud.agent_status(id).await.unwrap().as_deref() == Some("Online")
 }
@@ -94,7 +99,7 @@ async fn a_machine_that_nobody_renews_stops_itself_and_one_that_is_renewed_lives
     // Started again, it counts anew: a boot is as good as a command.
     cloud.start_instance(&left_alone).await.unwrap();
     until_online(&cloud, &left_alone).await;
-    sandbox.stop().await;
+    close(sandbox, "expiry").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,5 +134,5 @@ async fn a_machine_whose_disk_is_full_says_so_in_the_log_and_in_the_command() {
         }
         other => panic!("{other:?}"),
     }
-    sandbox.stop().await;
+    close(sandbox, "full-disk").await;
 }
