@@ -5,6 +5,7 @@
 //! machine) and further short commands wait on the machine for news. An agent restart, a lost connection or a lost
 //! answer loses nothing: whoever follows the unit's name gets the log from any offset and the script's own code.
 
+mod boot;
 mod protocol;
 
 use std::time::{Duration, Instant};
@@ -33,6 +34,18 @@ pub enum NodeError {
     /// The agent took a command and did not come back.
     #[error("{instance} has not answered for {}: its agent hangs or its network is gone", spoken(*waited))]
     Silent {
+        /// The machine.
+        instance: InstanceId,
+        /// How long.
+        waited: Duration,
+    },
+    /// It was rebooted and did not come back.
+    #[error(
+        "{instance} has not come back from its reboot for {}: `aws ec2 get-console-output` tells what it does; once it \
+         answers, the run can go on",
+        spoken(*waited)
+    )]
+    NotBack {
         /// The machine.
         instance: InstanceId,
         /// How long.
@@ -201,12 +214,22 @@ impl<'a> Node<'a> {
         self.cloud.pace().scale(wait).as_secs().max(1)
     }
 
-    /// Sends one short command and waits for its answer; meanwhile looks whether the machine is still there.
+    /// Sends one short command, which waits that long itself, and waits for its answer.
     async fn ask(
         &self,
         unit: &str,
         script: String,
         waits: Duration,
+    ) -> Result<protocol::Answer, NodeError> {
+        self.ask_within(unit, script, SILENCE + waits).await
+    }
+
+    /// Sends one short command and waits for its answer; meanwhile looks whether the machine is still there.
+    async fn ask_within(
+        &self,
+        unit: &str,
+        script: String,
+        within: Duration,
     ) -> Result<protocol::Answer, NodeError> {
         let command = Command {
             instance: self.instance.clone(),
@@ -215,7 +238,7 @@ impl<'a> Node<'a> {
             seconds: 600,
         };
         let pace = self.cloud.pace();
-        let mut patience = pace.deadline(SILENCE + waits);
+        let mut patience = pace.deadline(within);
         let mut sent = self.send(&command, &patience).await?;
         let mut asked = 0;
         loop {
@@ -249,7 +272,7 @@ impl<'a> Node<'a> {
                     self.must_run().await?;
                     return Err(NodeError::Silent {
                         instance: self.instance.clone(),
-                        waited: SILENCE + waits,
+                        waited: within,
                     });
                 }
                 // A command to a machine that is gone stays `InProgress` for hours.

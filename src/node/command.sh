@@ -92,7 +92,7 @@ case $verb in
       : > "$home/log"
       if systemd-run --quiet --unit="$unit" --property="RuntimeMaxSec=$limit" --property=KillMode=control-group \
         --property=TimeoutStopSec=20 --property=StandardInput=null --setenv="AWS_ENDPOINT_URL=${AWS_ENDPOINT_URL:-}" \
-        --setenv="AWS_REGION=${AWS_REGION:-${AWS_SSM_REGION_NAME:-}}" \
+        --setenv="GOLDSEED_JOB=${unit%-a*}" --setenv="AWS_REGION=${AWS_REGION:-${AWS_SSM_REGION_NAME:-}}" \
         /bin/sh -c 'cd /; sh "$0/script" > "$0/log" 2>&1; echo "$?" > "$0/code.new"; mv "$0/code.new" "$0/code"' "$home" 9>&-
       then
         fresh=yes
@@ -104,6 +104,20 @@ case $verb in
     fi
     news 0 "$wait"
     answer 0 "$fresh"
+    ;;
+  booted)
+    # The unit is named without its attempt. Its folders lie in memory: while one is there, the machine has not booted. What
+    # an image does at boot comes before anything else.
+    now=ready
+    for old in "$home"-a[0-9]*; do
+      [ ! -e "$old" ] || now=running
+    done
+    if [ -x /opt/goldseed/boot/boot.sh ]; then
+      case $(systemctl is-active goldseed-boot.service)-$(systemctl is-system-running) in
+        activating-* | inactive-initializing | inactive-starting) now=running ;;
+      esac
+    fi
+    printf 'goldseed 1\nstate %s\ncode -\nfresh no\noffset 0\ndata \n' "$now"
     ;;
   follow)
     news "$offset" "$wait"

@@ -102,6 +102,11 @@ pub(super) fn follow(unit: &str, offset: u64, wait: u64, gather: u64) -> String 
     command("follow", unit, &values, None)
 }
 
+/// Asks whether the machine has booted since any attempt of a unit, named without it, was started: `ready` then.
+pub(super) fn booted(unit: &str) -> String {
+    command("booted", unit, &[], None)
+}
+
 /// Ends a unit with everything it started.
 pub(super) fn stop(unit: &str) -> String {
     command("stop", unit, &[], None)

@@ -1,6 +1,6 @@
 //! Apply: all recipes, compiled to one script, on the seed; then their checks.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::time::Duration;
 
@@ -137,10 +137,11 @@ pub(super) async fn script(
     let mut log = Log {
         script,
         events,
-        done: 0,
+        done: HashSet::new(),
         at_work: None,
         changed: Vec::new(),
         failed: None,
+        reboot: None,
         last: VecDeque::new(),
     };
     let job = Job {
@@ -149,10 +150,20 @@ pub(super) async fn script(
         limit: LIMIT,
     };
     let node = Node::new(cloud, instance);
-    let code = node.run(&job, |bytes| log.take(reader.feed(bytes))).await?;
-    log.take(reader.finish());
+    let code = loop {
+        let code = node.run(&job, |bytes| log.take(reader.feed(bytes))).await?;
+        log.take(reader.finish());
+        // A step wishes so once: what it does the second time is told by its own code.
+        let Some(wish) = log.reboot.take() else {
+            break code;
+        };
+        events.note(format!("{instance} reboots: {}", subject_of(script, &wish)));
+        node.reboot(unit).await?;
+    };
     if code == 0 {
-        return Ok(Changed(log.changed));
+        return Ok(Changed(
+            log.changed.into_iter().map(|(_, name)| name).collect(),
+        ));
     }
     // The script itself ends with 1 whatever failed in it; the step's own code says more.
     let (step, code) = match &log.failed {
@@ -169,10 +180,7 @@ pub(super) async fn script(
     };
     Err(RecipeFailure {
         instance: instance.clone(),
-        what: step.map_or_else(
-            || what.to_owned(),
-            |step| format!("{}: {}", step.recipe, step.name),
-        ),
+        what: step.map_or_else(|| what.to_owned(), |step| subject_of(script, &step.id)),
         place: step.map(|step| step.place.to_string()),
         code,
         lines,
@@ -180,16 +188,28 @@ pub(super) async fn script(
     .into())
 }
 
+/// A step as people know it.
+fn subject_of(script: &Script, id: &str) -> String {
+    script.step(id).map_or_else(
+        || id.to_owned(),
+        |step| format!("{}: {}", step.recipe, step.name),
+    )
+}
+
 /// Tells a script's lines as events, and remembers what a failure needs.
 struct Log<'a> {
     script: &'a Script,
     events: &'a Emitter,
-    done: usize,
+    /// The steps that have come to a result since the script was started last.
+    done: HashSet<String>,
     /// The step that is running, and since when.
     at_work: Option<(String, jiff::Timestamp)>,
-    changed: Vec<String>,
+    /// Ids and names of the steps that changed something, each once, however often the script was started.
+    changed: Vec<(String, String)>,
     /// The step that failed, and its code.
     failed: Option<(String, i32)>,
+    /// The step for which the script ended, to be run again after a boot.
+    reboot: Option<String>,
     last: VecDeque<String>,
 }
 
@@ -198,6 +218,7 @@ impl Log<'_> {
         for line in lines {
             match line {
                 Line::Step { id, result, .. } => self.step(&id, result),
+                Line::Reboot { id } => self.reboot = Some(id),
                 Line::Output { text, .. } => {
                     if self.last.len() == LAST_LINES {
                         self.last.pop_front();
@@ -219,6 +240,8 @@ impl Log<'_> {
     }
 
     fn step(&mut self, id: &str, result: StepResult) {
+        // The script has been started again since it wished for a reboot.
+        self.reboot = None;
         let word = match result {
             StepResult::Started => "start",
             StepResult::Ok => "ok",
@@ -230,21 +253,28 @@ impl Log<'_> {
             }
         };
         if result != StepResult::Started {
-            self.done += 1;
+            // A step that comes again shows that the script was started anew.
+            if !self.done.insert(id.to_owned()) {
+                self.done = HashSet::from([id.to_owned()]);
+            }
             self.at_work = None;
         }
         if let Some(step) = self.script.step(id) {
-            let subject = format!("{}: {}", step.recipe, step.name);
+            let subject = subject_of(self.script, id);
             match result {
                 StepResult::Started => self.at_work = Some((subject, pace::now())),
-                StepResult::Changed if !step.always => self.changed.push(subject),
+                StepResult::Changed
+                    if !step.always && self.changed.iter().all(|(known, _)| known != id) =>
+                {
+                    self.changed.push((id.to_owned(), subject));
+                }
                 _ => {}
             }
             self.events.emit(Event::RecipeStep {
                 recipe: step.recipe.clone(),
                 name: step.name.clone(),
                 result: word.to_owned(),
-                done: self.done,
+                done: self.done.len(),
                 of: self.script.steps.len(),
             });
         }

@@ -29,6 +29,11 @@ pub enum Line {
         /// The line; what is not UTF-8 is replaced.
         text: String,
     },
+    /// The script has ended in the middle, because a step wants the machine to boot anew.
+    Reboot {
+        /// The step's id.
+        id: String,
+    },
 }
 
 /// What became of a step.
@@ -132,7 +137,7 @@ impl Reader {
         // A command's last line may lack its end, so a marker can stand in the middle of a line.
         let marked = line.find(&self.marker).and_then(|at| {
             let (before, after) = line.split_at(at);
-            Some((before, self.marked(after.strip_prefix(&self.marker)?)?))
+            Some((before, marked(after.strip_prefix(&self.marker)?)?))
         });
         match marked {
             Some((before, step)) => {
@@ -162,26 +167,10 @@ impl Reader {
         }
     }
 
-    /// `<hundredths> <id> <word> [code]`.
-    #[expect(clippy::unused_self, reason = "reads as one of the reader's steps")]
-    fn marked(&self, text: &str) -> Option<(u64, String, StepResult)> {
-        let mut words = text.split(' ');
-        let time = words.next()?.parse().ok()?;
-        let id = words.next()?.to_owned();
-        let result = match words.next()? {
-            "start" => StepResult::Started,
-            "ok" => StepResult::Ok,
-            "changed" => StepResult::Changed,
-            "skipped" => StepResult::Skipped,
-            "failed" => StepResult::Failed {
-                code: words.next()?.parse().ok()?,
-            },
-            _ => return None,
+    fn step(&mut self, (time, id, word): (u64, String, Word)) -> Line {
+        let Word::Result(result) = word else {
+            return Line::Reboot { id };
         };
-        words.next().is_none().then_some((time, id, result))
-    }
-
-    fn step(&mut self, (time, id, result): (u64, String, StepResult)) -> Line {
         let mut milliseconds = 0;
         if result == StepResult::Started {
             self.current = Some((id.clone(), time));
@@ -196,12 +185,38 @@ impl Reader {
     }
 }
 
+/// What a line of the script's own says of a step.
+enum Word {
+    Result(StepResult),
+    Reboot,
+}
+
+/// `<hundredths> <id> <word> [code]`.
+fn marked(text: &str) -> Option<(u64, String, Word)> {
+    let mut words = text.split(' ');
+    let time = words.next()?.parse().ok()?;
+    let id = words.next()?.to_owned();
+    let word = match words.next()? {
+        "start" => Word::Result(StepResult::Started),
+        "ok" => Word::Result(StepResult::Ok),
+        "changed" => Word::Result(StepResult::Changed),
+        "skipped" => Word::Result(StepResult::Skipped),
+        "failed" => Word::Result(StepResult::Failed {
+            code: words.next()?.parse().ok()?,
+        }),
+        "reboot" => Word::Reboot,
+        _ => return None,
+    };
+    words.next().is_none().then_some((time, id, word))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const LOG: &str = "before\n@@0123abcd 100 a/1 start\nhéllo\nno end@@0123abcd 250 a/1 changed\n@@ffffffff 1 x ok\n\
-                       @@0123abcd 251 a/2 skipped\n@@0123abcd 300 a/3 start\noops\n@@0123abcd 301 a/3 failed 137\n";
+                       @@0123abcd 251 a/2 skipped\n@@0123abcd 300 a/3 start\noops\n@@0123abcd 301 a/3 failed 137\n\
+                       @@0123abcd 302 a/4 start\n@@0123abcd 303 a/4 changed\n@@0123abcd 303 a/4 reboot\n";
 
     fn read(chunk: usize) -> (Vec<Line>, Reader) {
         let mut reader = Reader::with_nonce("0123abcd");
@@ -242,6 +257,11 @@ mod tests {
                 step("a/3", StepResult::Started, 0),
                 output(Some("a/3"), "oops"),
                 step("a/3", StepResult::Failed { code: 137 }, 10),
+                step("a/4", StepResult::Started, 0),
+                step("a/4", StepResult::Changed, 10),
+                Line::Reboot {
+                    id: "a/4".to_owned()
+                },
             ]
         );
         assert_eq!(reader.last_lines("a/3", 40), ["oops"]);

@@ -26,6 +26,7 @@ mod mount;
 mod package;
 mod php_extension;
 mod php_ini;
+mod reboot;
 mod repository;
 mod run;
 mod schedule;
@@ -53,7 +54,7 @@ pub(crate) struct Resource {
 }
 
 /// All types of steps.
-pub(crate) static RESOURCES: [Resource; 25] = [
+pub(crate) static RESOURCES: [Resource; 26] = [
     package::RESOURCE,
     repository::RESOURCE,
     directory::RESOURCE,
@@ -77,6 +78,7 @@ pub(crate) static RESOURCES: [Resource; 25] = [
     php_extension::RESOURCE,
     secret_file::RESOURCE,
     run::RESOURCE,
+    reboot::RESOURCE,
     wait_for::RESOURCE,
     include::RESOURCE,
 ];

@@ -27,7 +27,7 @@ enum Form {
 }
 
 /// The forms of keys that are not text, by their names; of one type alone where the first part is not empty.
-const FORMS: [(&str, &str, Form); 36] = [
+const FORMS: [(&str, &str, Form); 37] = [
     ("archive", "strip", Form::Number),
     ("command", "env", Form::Settings),
     ("cron", "env", Form::Settings),
@@ -45,6 +45,7 @@ const FORMS: [(&str, &str, Form); 36] = [
     ("php-ini", "settings", Form::Settings),
     ("port", "tcp", Form::Number),
     ("process", "running", Form::Flag),
+    ("reboot", "always", Form::Flag),
     ("repository", "apt", Form::Tree),
     ("repository", "dnf", Form::Tree),
     ("run", "always", Form::Flag),

@@ -10,11 +10,12 @@ const PRELUDE: &str = concat!(
     include_str!("system.sh")
 );
 /// Parts that a script has only when it calls a function of theirs.
-const PARTS: [&str; 5] = [
+const PARTS: [&str; 6] = [
     include_str!("batch.sh"),
     include_str!("checks.sh"),
     include_str!("settings.sh"),
     include_str!("schedule.sh"),
+    include_str!("reboot.sh"),
     include_str!("sources.sh"),
 ];
 const SECRETS: &str = include_str!("secrets.sh");

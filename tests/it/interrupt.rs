@@ -12,7 +12,7 @@ use super::world::{Image, Output, World, changes, every_first, mutates, send_sig
 type Fault = fn(&Request) -> Fate;
 
 /// The world is as one undisturbed rebuild leaves it, and nothing was made twice.
-fn assert_converged(world: &World, what: &str) {
+pub(crate) fn assert_converged(world: &World, what: &str) {
     let golden: Vec<_> = world
         .images("golden")
         .into_iter()

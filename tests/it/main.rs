@@ -20,6 +20,7 @@ mod manual;
 mod migrations;
 mod pipeline;
 mod promotion;
+mod reboot;
 mod recipe_tests;
 mod recipe_verbs;
 mod recipes;

@@ -249,6 +249,20 @@ impl Cloud {
             .map_err(|error| CloudError::of("StopInstances", id.as_str(), &error))
     }
 
+    /// Asks for a running instance to be rebooted. EC2 only queues that, and cuts the power of a machine that does not
+    /// shut down within some minutes (EC2 API reference, `RebootInstances`); asked twice, it may reboot twice.
+    pub async fn reboot_instance(&self, id: &InstanceId) -> Result<(), CloudError> {
+        let answer = self
+            .ec2
+            .reboot_instances()
+            .instance_ids(id.as_str())
+            .send()
+            .await;
+        answer
+            .map(drop)
+            .map_err(|error| CloudError::of("RebootInstances", id.as_str(), &error))
+    }
+
     /// Asks for an instance to be terminated; one that is gone already is fine.
     pub async fn ensure_terminated(&self, id: &InstanceId) -> Result<(), CloudError> {
         let answer = self

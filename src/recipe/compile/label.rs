@@ -40,7 +40,7 @@ pub(super) fn info(bound: &Bound, id: &str, step: &Step, scope: &Scope) -> StepI
         recipe: content.name.clone(),
         name,
         kind: kind.clone(),
-        always: kind == "run" && step.body.get("always").is_some(),
+        always: matches!(kind.as_str(), "run" | "reboot") && step.body.get("always").is_some(),
         place: content.source.place(step.kind.span.start),
     }
 }

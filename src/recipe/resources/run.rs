@@ -20,7 +20,12 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let review = site.review;
     let fields = RESOURCE.fields(node, review)?;
     let command = command(&fields, site);
-    let guard = guard(&fields, review);
+    let guard = guard(
+        &fields,
+        RESOURCE.name,
+        &["unless", "creates", "only-if", "always"],
+        review,
+    );
     let environment = fields.optional("env", environment).unwrap_or_default();
     let secrets = fields
         .optional("secrets", |node, _| secrets(node, site))
@@ -98,10 +103,15 @@ fn command(fields: &Fields<'_>, site: &Site<'_>) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// When a command is needed; to run at every time must be said in words.
-fn guard(fields: &Fields<'_>, review: &Review) -> Option<(&'static str, String)> {
+/// When a command is needed, by one of these words; to run at every time must be said in words.
+pub(super) fn guard(
+    fields: &Fields<'_>,
+    kind: &str,
+    words: &[&'static str],
+    review: &Review,
+) -> Option<(&'static str, String)> {
     let mut guards = Vec::new();
-    for word in ["unless", "creates", "only-if", "always"] {
+    for word in words.iter().copied() {
         let Some(node) = fields.get(word) else {
             continue;
         };
@@ -116,15 +126,22 @@ fn guard(fields: &Fields<'_>, review: &Review) -> Option<(&'static str, String)>
     if let [_, (second, _), ..] = guards.as_slice() {
         let span = fields.key(second).map_or(0..0, |key| key.span.clone());
         review
-            .error(span, "a `run` has one condition only")
+            .error(span, format!("a `{kind}` has one condition only"))
             .help("put both into one `unless` command");
         return None;
     }
     let guard = guards.pop();
     if guard.is_none() {
         review
-            .error(fields.head(), "this `run` does not say when it is needed")
-            .help("give `unless: command`, `creates: /path` or `only-if: command`; or, in words, `always: true`");
+            .error(
+                fields.head(),
+                format!("this `{kind}` does not say when it is needed"),
+            )
+            .help(if words.contains(&"creates") {
+                "give `unless: command`, `creates: /path` or `only-if: command`; or, in words, `always: true`"
+            } else {
+                "give `only-if: command` or `unless: command`; or, in words, `always: true`"
+            });
     }
     guard
 }

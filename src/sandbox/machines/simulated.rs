@@ -32,8 +32,8 @@ struct Machine {
     running: bool,
     marked: bool,
     launched_marked: bool,
-    /// The detached units that were started, by name.
-    units: BTreeSet<String>,
+    /// The detached units that were started, by name, and whether the machine has been up since.
+    units: BTreeMap<String, bool>,
 }
 
 impl fmt::Debug for Simulated {
@@ -76,7 +76,7 @@ impl Simulated {
                 running: true,
                 marked,
                 launched_marked: marked,
-                units: BTreeSet::new(),
+                units: BTreeMap::new(),
             },
         );
         Launched { address: None }
@@ -88,7 +88,12 @@ impl Simulated {
     }
 
     pub(super) fn stop(&self, instance_id: &str) -> Result<(), MachineError> {
-        self.machine(instance_id, |machine| machine.running = false)
+        self.machine(instance_id, |machine| {
+            machine.running = false;
+            for up in machine.units.values_mut() {
+                *up = false;
+            }
+        })
     }
 
     pub(super) fn terminate(&self, instance_id: &str) {
@@ -178,16 +183,25 @@ impl Machine {
         let state = match verb {
             "probe" | "put" => "ready",
             "start" => {
-                if self.units.insert(unit.to_owned()) {
+                if !self.units.contains_key(unit) {
                     fresh = "yes";
+                    self.units.insert(unit.to_owned(), true);
+                    if unit.contains("generalise") {
+                        self.marked = false;
+                    }
                 }
-                if unit.contains("generalise") {
-                    self.marked = false;
-                }
-                "finished"
+                self.state(unit)
             }
-            "follow" | "stop" if self.units.contains(unit) => "finished",
-            "follow" | "stop" => "absent",
+            "follow" | "stop" => self.state(unit),
+            "booted" => {
+                let attempts = format!("{unit}-a");
+                let up = |(name, up): (&String, &bool)| *up && name.starts_with(&attempts);
+                if self.units.iter().any(up) {
+                    "running"
+                } else {
+                    "ready"
+                }
+            }
             _ => return String::new(),
         };
         // What asks for its identity is answered with marks of this very machine.
@@ -200,6 +214,15 @@ impl Machine {
         let data = base64::engine::general_purpose::STANDARD.encode(&log);
         let offset = log.len();
         format!("goldseed 1\nstate {state}\ncode 0\nfresh {fresh}\noffset {offset}\ndata {data}\n")
+    }
+
+    /// What a unit is doing: its end lies in memory, that it was started on the disk.
+    fn state(&self, unit: &str) -> &'static str {
+        match self.units.get(unit) {
+            Some(true) => "finished",
+            Some(false) => "interrupted",
+            None => "absent",
+        }
     }
 }
 
@@ -257,7 +280,7 @@ mod tests {
     #[test]
     fn units_are_known_once_they_were_started() {
         let machines = world_with("i-1", "ami-stock");
-        let follow = "#!/bin/sh\n# goldseed follow goldseed-r1-apply 0\n";
+        let follow = "#!/bin/sh\n# goldseed follow goldseed-r1-apply-a1 0\n";
         assert!(
             run(&machines, "i-1", follow)
                 .stdout
@@ -266,7 +289,7 @@ mod tests {
         run(
             &machines,
             "i-1",
-            "#!/bin/sh\n# goldseed start goldseed-r1-apply\n",
+            "#!/bin/sh\n# goldseed start goldseed-r1-apply-a1\n",
         );
         assert!(
             run(&machines, "i-1", follow)
@@ -274,6 +297,14 @@ mod tests {
                 .contains("state finished")
         );
         assert_eq!(run(&machines, "i-1", "true").stdout, "");
+
+        let booted = "#!/bin/sh\n# goldseed booted goldseed-r1-apply\n";
+        let state = |script: &str| run(&machines, "i-1", script).stdout;
+        assert!(state(booted).contains("state running"));
+        machines.stop("i-1").unwrap();
+        machines.start("i-1").unwrap();
+        assert!(state(follow).contains("state interrupted"));
+        assert!(state(booted).contains("state ready"));
     }
 
     #[test]
