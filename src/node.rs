@@ -86,7 +86,7 @@ pub enum NodeError {
     Pack(#[source] std::io::Error),
 }
 
-/// How often a unit that is interrupted is started anew.
+/// How often a unit that is interrupted is started anew, and how often a command that fails is sent.
 const ATTEMPTS: u32 = 3;
 
 /// How long a short command may stay away beyond what it waits for itself.
@@ -240,7 +240,7 @@ impl<'a> Node<'a> {
         let pace = self.cloud.pace();
         let mut patience = pace.deadline(within);
         let mut sent = self.send(&command, &patience).await?;
-        let mut asked = 0;
+        let (mut asked, mut failures) = (0, 0);
         loop {
             asked += 1;
             pace.sleep_unscaled(pace.scale(ANSWERS.pause(asked, fastrand::f64())))
@@ -262,8 +262,13 @@ impl<'a> Node<'a> {
                     return protocol::read(&invocation.output)
                         .map_err(|reason| self.unreadable(&reason));
                 }
+                // What failed outside the script may have been killed by a shutdown: the verbs are all safe to send again.
+                CommandState::Failed(_) if failures + 1 < ATTEMPTS && !patience.is_over() => {
+                    failures += 1;
+                    self.must_run().await?;
+                    sent = self.send(&command, &patience).await?;
+                }
                 CommandState::Failed(code) => return Err(self.failed(*code, &invocation)),
-                // The verbs are all safe to send again; until the patience is over.
                 CommandState::NeverRan(_) | CommandState::Unknown(_) if !patience.is_over() => {
                     self.must_run().await?;
                     sent = self.send(&command, &patience).await?;

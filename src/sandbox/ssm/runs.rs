@@ -11,6 +11,9 @@ use crate::sandbox::machines::{CommandOutcome, MachineError, RunCommand};
 /// The exit code by which a script asks to be run again after a reboot (amazon-ssm-agent's `appconfig`).
 const REBOOT: i32 = 194;
 
+/// How often it is looked whether a machine's agent is back.
+const LOOK: Duration = Duration::from_millis(200);
+
 /// How often a script may ask for it, before it is taken for one that never ends.
 const MOST_REBOOTS: u32 = 10;
 
@@ -21,7 +24,11 @@ pub(crate) async fn run(core: &Core, instance_id: &str, command_id: &str) {
     };
     let workers = core.workers(instance_id);
     // Only the delivery takes AWS's time; a machine that is busy here is busy for real.
-    let Ok(Ok(_worker)) = tokio::time::timeout(delivery, workers.acquire_owned()).await else {
+    let delivered = async {
+        until_the_agent_is_back(core, instance_id).await;
+        workers.acquire_owned().await
+    };
+    let Ok(Ok(_worker)) = tokio::time::timeout(delivery, delivered).await else {
         record(core, instance_id, command_id, |invocation| {
             invocation.stage = Stage::Undelivered;
         });
@@ -70,6 +77,21 @@ pub(crate) async fn run(core: &Core, instance_id: &str, command_id: &str) {
             }
         };
     });
+}
+
+/// What is sent to a machine while it reboots is delivered once its agent is back.
+async fn until_the_agent_is_back(core: &Core, instance_id: &str) {
+    loop {
+        let booting = core.state().instances.get(instance_id).is_some_and(|one| {
+            one.state == InstanceState::Running
+                && one.machine == Machine::Idle
+                && !one.agent_answered
+        });
+        if !booting || core.is_simulated() {
+            return;
+        }
+        clock::sleep(LOOK).await;
+    }
 }
 
 fn prepare(core: &Core, instance_id: &str, command_id: &str) -> Option<(RunCommand, Duration)> {
