@@ -6,85 +6,18 @@
 //! answer loses nothing: whoever follows the unit's name gets the log from any offset and the script's own code.
 
 mod boot;
+mod contents;
+mod error;
 mod protocol;
 
 use std::time::{Duration, Instant};
 
-use crate::cloud::{
-    Cloud, CloudError, Command, CommandState, ErrorKind, InstanceState, Invocation,
-};
+use crate::cloud::{Cloud, Command, CommandState, ErrorKind, InstanceState, Invocation};
 use crate::id::{CommandId, InstanceId};
-use crate::pace::{Deadline, Schedule, spoken};
-use protocol::{Packed, State};
-
-/// Why a script could not be run to its end.
-#[derive(Debug, thiserror::Error)]
-pub enum NodeError {
-    /// AWS refused.
-    #[error(transparent)]
-    Cloud(#[from] CloudError),
-    /// The machine is not running any more.
-    #[error("{instance} is {state}: the machine went away in the middle")]
-    Gone {
-        /// The machine.
-        instance: InstanceId,
-        /// Its state.
-        state: String,
-    },
-    /// The agent took a command and did not come back.
-    #[error("{instance} has not answered for {}: its agent hangs or its network is gone", spoken(*waited))]
-    Silent {
-        /// The machine.
-        instance: InstanceId,
-        /// How long.
-        waited: Duration,
-    },
-    /// It was rebooted and did not come back.
-    #[error(
-        "{instance} has not come back from its reboot for {}: `aws ec2 get-console-output` tells what it does; once it \
-         answers, the run can go on",
-        spoken(*waited)
-    )]
-    NotBack {
-        /// The machine.
-        instance: InstanceId,
-        /// How long.
-        waited: Duration,
-    },
-    /// The command failed outside the script.
-    #[error("a command on {instance} failed with code {code}: {output}")]
-    Command {
-        /// The machine.
-        instance: InstanceId,
-        /// The code.
-        code: i32,
-        /// What it printed.
-        output: String,
-    },
-    /// The answer could not be read.
-    #[error("{instance} answered what cannot be read: {reason}")]
-    Answer {
-        /// The machine.
-        instance: InstanceId,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The unit was started several times and never came to an end.
-    #[error(
-        "{unit} was interrupted on {instance} {attempts} times: the machine reboots or something kills it"
-    )]
-    Interrupted {
-        /// The machine.
-        instance: InstanceId,
-        /// The unit.
-        unit: String,
-        /// How often.
-        attempts: u32,
-    },
-    /// The script could not be packed.
-    #[error("the script could not be compressed")]
-    Pack(#[source] std::io::Error),
-}
+use crate::pace::{Deadline, Schedule};
+use crate::recipe::{Content, Standing};
+pub use error::NodeError;
+use protocol::{Part, State};
 
 /// How often a unit that is interrupted is started anew, and how often a command that fails is sent.
 const ATTEMPTS: u32 = 3;
@@ -99,6 +32,8 @@ pub struct Job<'a> {
     pub unit: String,
     /// The script.
     pub script: &'a str,
+    /// What it needs beside itself.
+    pub contents: &'a [Content],
     /// How long it may run.
     pub limit: Duration,
 }
@@ -130,11 +65,19 @@ impl<'a> Node<'a> {
     /// earlier process started is attached to; one that ended badly before, or was interrupted, is started anew under
     /// the next attempt's name. What the script does must therefore be safe to do twice.
     pub async fn run(&self, job: &Job<'_>, mut take: impl FnMut(&[u8])) -> Result<i32, NodeError> {
-        let packed = Packed::new(job.script).map_err(NodeError::Pack)?;
+        let script = job.script.as_bytes();
+        let packed = Part::whole(script).map_err(NodeError::Pack)?;
+        let held = Content::new(script.to_vec(), Standing::Nowhere);
+        let mut contents: Vec<&Content> = job.contents.iter().collect();
+        if packed.is_none() {
+            contents.push(&held);
+        }
+        let sent = packed.as_ref().ok_or(&held);
         let mut interrupted = 0;
         for attempt in 1.. {
             let unit = format!("{}-a{attempt}", job.unit);
-            match self.run_unit(&unit, &packed, job.limit, &mut take).await? {
+            self.bring(&unit, &contents).await?;
+            match self.run_unit(&unit, sent, job.limit, &mut take).await? {
                 End::Code(code) => return Ok(code),
                 End::BadBefore => {}
                 End::Interrupted => {
@@ -155,15 +98,12 @@ impl<'a> Node<'a> {
     async fn run_unit(
         &self,
         unit: &str,
-        packed: &Packed,
+        script: Result<&Part, &Content>,
         limit: Duration,
         take: &mut impl FnMut(&[u8]),
     ) -> Result<End, NodeError> {
-        for put in packed.puts(unit) {
-            self.ask(unit, put, Duration::ZERO).await?;
-        }
         let mut wait = FIRST_NEWS;
-        let start = packed.start(unit, limit.as_secs(), self.seconds(wait));
+        let start = protocol::start(unit, script, limit.as_secs(), self.seconds(wait));
         let mut answer = self.ask(unit, start, wait).await?;
         if !answer.fresh && matches!(answer.state, State::Finished(code) if code != 0) {
             return Ok(End::BadBefore);

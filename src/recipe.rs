@@ -7,6 +7,7 @@
 
 mod bind;
 mod compile;
+mod content;
 mod epoch;
 mod forms;
 mod include;
@@ -27,6 +28,7 @@ mod verify;
 
 pub use bind::Bound;
 pub use compile::compile;
+pub use content::{Content, Standing};
 pub use library::{Library, LoadError, bridge_files};
 pub use model::{Migrations, Recipe};
 pub use outcome::{Line, Reader, StepResult};

@@ -5,6 +5,7 @@ export LC_ALL PATH
 umask 077
 home=/run/goldseed/units/$unit
 stamp=/var/lib/goldseed/started/$unit
+held_at=/var/lib/goldseed/content
 read -r boot < /proc/sys/kernel/random/boot_id
 # A machine of ours stops itself when no command came for a day.
 [ ! -d /run/goldseed ] || cut -d . -f 1 /proc/uptime > /run/goldseed/renewed
@@ -57,11 +58,18 @@ news() {
   done
 }
 
+# FILE: its digest; nothing where there is none.
+digest_of() { [ ! -f "$1" ] || sha256sum < "$1" | cut -c 1-64; }
+
 # A command can be sent twice, and an agent runs several at once: one at a time works on a unit. The unit itself must not
 # inherit the lock.
-if [ "$verb" = put ] || [ "$verb" = start ]; then
+if [ "$verb" = start ]; then
   mkdir -p "${home%/*}" || exit 1
   exec 9> "$home.lock"
+  flock 9
+elif [ "$verb" = need ] || [ "$verb" = put ]; then
+  mkdir -p "$held_at" || exit 1
+  exec 9> "$held_at/lock"
   flock 9
 fi
 
@@ -69,23 +77,63 @@ case $verb in
   probe)
     printf 'goldseed 1\nstate ready\ncode -\nfresh no\noffset 0\ndata \n'
     ;;
+  need)
+    # Lines of DIGEST, then nowhere, or file PATH, or archive PATH STAMP STATE. What stands in its place is taken from there,
+    # for the script may move it away before it wants it.
+    while IFS='	' read -r content kind path name is; do
+      new=$held_at/$content
+      [ "$(digest_of "$new")" != "$content" ] || continue
+      rm -f "$new"
+      case $kind in
+        file)
+          if [ "$(digest_of "$path")" = "$content" ] && cp "$path" "$new.new" && mv "$new.new" "$new"; then continue; fi
+          ;;
+        archive)
+          done=
+          [ ! -f "/var/lib/goldseed/archives/$name" ] || read -r done < "/var/lib/goldseed/archives/$name"
+          if [ -d "$path" ] && [ "$done" = "$is" ]; then continue; fi
+          ;;
+      esac
+      has=0
+      [ ! -f "$new.part" ] || has=$(wc -c < "$new.part")
+      echo "$content $has"
+    done > "$held_at/lacking"
+    printf 'goldseed 1\nstate ready\ncode -\nfresh no\noffset 0\ndata '
+    base64 < "$held_at/lacking" | tr -d '\n'
+    echo
+    ;;
   put)
-    if [ "$(state)" = absent ]; then
-      mkdir -p "$home" && cat > "$home/part.$part.new" && mv "$home/part.$part.new" "$home/part.$part" || exit 1
+    new=$held_at/$content has=0
+    if [ -f "$new" ]; then has=$total
+    elif [ -f "$new.part" ]; then has=$(wc -c < "$new.part")
     fi
-    printf 'goldseed 1\nstate ready\ncode -\nfresh no\noffset 0\ndata \n'
+    # What came before, by a command that was sent twice, is there.
+    if [ "$has" -eq "$at" ]; then
+      base64 -d > "$held_at/packed" && gzip -dc < "$held_at/packed" > "$held_at/piece"
+      if [ "$(digest_of "$held_at/piece")" != "$digest" ]; then
+        echo "a part of the content $content was damaged on its way" >&2
+        exit 1
+      fi
+      cat "$held_at/piece" >> "$new.part" || exit 1
+      rm -f "$held_at/packed" "$held_at/piece"
+      has=$(wc -c < "$new.part")
+      if [ "$has" -ge "$total" ]; then
+        if [ "$(digest_of "$new.part")" != "$content" ]; then
+          rm -f "$new.part"
+          echo "the content $content did not arrive whole" >&2
+          exit 1
+        fi
+        mv "$new.part" "$new" || exit 1
+      fi
+    fi
+    printf 'goldseed 1\nstate ready\ncode -\nfresh no\noffset %s\ndata \n' "$has"
     ;;
   start)
     fresh=no
     if [ "$(state)" = absent ]; then
       mkdir -p "$home" /var/lib/goldseed/started || exit 1
-      at=1
-      : > "$home/script.new"
-      while [ "$at" -lt "$part" ]; do cat "$home/part.$at" >> "$home/script.new" || exit 1; at=$((at + 1)); done
-      cat >> "$home/script.new"
-      base64 -d < "$home/script.new" | gzip -dc > "$home/script" || exit 1
-      rm -f "$home/script.new" "$home"/part.*
-      if [ "$(sha256sum < "$home/script" | cut -c 1-64)" != "$digest" ]; then
+      if [ "$held" = yes ]; then cat "$held_at/$digest"; else base64 -d | gzip -dc; fi > "$home/script" || exit 1
+      if [ "$(digest_of "$home/script")" != "$digest" ]; then
         echo "the script did not arrive whole" >&2
         exit 1
       fi

@@ -1,15 +1,15 @@
 //! What goes over Run Command: short scripts with a verb, and answers of a few lines.
 //!
-//! A command's second line is `# goldseed <verb> <unit> …`, then come the verb's values as shell variables and the
-//! same text for all (`command.sh`); a part of the script stands in a here-document at the end. The answer:
+//! A command's second line is `# goldseed <verb> <unit>`, then come the verb's values as shell variables and the
+//! same text for all (`command.sh`); what is sent stands in a here-document. The answer:
 //!
 //! ```text
 //! goldseed 1
 //! state running | finished | interrupted | absent | ready
 //! code 0            what the script ended with, once it is finished
 //! fresh yes         this command started it; no: it was started before
-//! offset 15000      where the next bytes of the log begin
-//! data …            the log's bytes up to there, base64
+//! offset 15000      where the next bytes of the log, or of what is sent, begin
+//! data …            the log's bytes up to there, or what the machine lacks, base64
 //! ```
 
 use std::fmt::Write as _;
@@ -19,8 +19,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::id::Digest;
+use crate::recipe::{Content, Standing};
 
-/// How much of a script goes into one command: with the verb's own text it stays below 48 KB, the size that is
+/// How much of what is sent goes into one command: with the verb's own text it stays below 48 KB, the size that is
 /// known to work (the real limit of a command's parameters is not documented).
 const PART: usize = 36_000;
 
@@ -30,60 +31,96 @@ pub(super) const CHUNK: usize = 15_000;
 /// The text that all verbs share.
 const COMMAND: &str = include_str!("command.sh");
 
-/// A script, packed for the way.
+/// Bytes, packed for one command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Packed {
-    parts: Vec<String>,
+pub(super) struct Part {
+    text: String,
+    /// How many bytes of the whole are in it.
+    pub(super) length: usize,
     digest: Digest,
 }
 
-impl Packed {
-    /// Packs a script: gzip, base64, in parts.
-    pub(super) fn new(script: &str) -> std::io::Result<Self> {
+impl Part {
+    /// Packs the head of some bytes, as much of it as one command takes: all, or else about that much. `guess` says how
+    /// much that may be.
+    pub(super) fn of(bytes: &[u8], guess: usize) -> std::io::Result<Self> {
+        let mut length = bytes.len().min(guess.max(1));
+        loop {
+            let part = Self::pack(bytes.get(..length).unwrap_or(bytes))?;
+            if part.text.len() <= PART {
+                return Ok(part);
+            }
+            // What is left out shrinks as the rest does, or a little less.
+            length = (length * PART / part.text.len() * 19 / 20).max(1);
+        }
+    }
+
+    /// The whole, where one command takes it.
+    pub(super) fn whole(bytes: &[u8]) -> std::io::Result<Option<Self>> {
+        let part = Self::pack(bytes)?;
+        Ok((part.text.len() <= PART).then_some(part))
+    }
+
+    fn pack(bytes: &[u8]) -> std::io::Result<Self> {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-        encoder.write_all(script.as_bytes())?;
-        let text = STANDARD.encode(encoder.finish()?);
-        // Base64 is ASCII: any byte is a border.
-        let parts = text
-            .as_bytes()
-            .chunks(PART)
-            .map(|chunk| String::from_utf8_lossy(chunk).into_owned())
-            .collect();
+        encoder.write_all(bytes)?;
         Ok(Self {
-            parts,
-            digest: Digest::of(script),
+            text: STANDARD.encode(encoder.finish()?),
+            length: bytes.len(),
+            digest: Digest::of(bytes),
         })
     }
+}
 
-    /// The parts that are put before the start.
-    pub(super) fn puts(&self, unit: &str) -> Vec<String> {
-        let before = self.parts.len().saturating_sub(1);
-        let puts = self.parts.iter().take(before).enumerate();
-        puts.map(|(at, part)| command("put", unit, &[("part", &(at + 1).to_string())], Some(part)))
-            .collect()
+/// Asks which of these contents the machine lacks. It answers with lines of a digest and how many bytes of it it has.
+pub(super) fn need(unit: &str, contents: &[&Content]) -> String {
+    let mut list = String::new();
+    for content in contents {
+        let fields = match &content.place {
+            Standing::Nowhere => vec!["nowhere"],
+            Standing::File { path } => vec!["file", path],
+            Standing::Archive { path, stamp, state } => vec!["archive", path, stamp, state],
+        };
+        writeln!(list, "{}\t{}", content.digest, fields.join("\t"))
+            .expect("writing to a String cannot fail");
     }
+    command("need", unit, &[], Some(list.trim_end_matches('\n')))
+}
 
-    /// The start, with the last part. `limit` is how long the script may run, `wait` how long this command waits for
-    /// its end, both in seconds.
-    pub(super) fn start(&self, unit: &str, limit: u64, wait: u64) -> String {
-        let values = [
-            ("part", self.parts.len().to_string()),
-            ("digest", self.digest.to_string()),
-            ("limit", limit.to_string()),
-            ("wait", wait.to_string()),
-            ("gather", wait.to_string()),
-        ];
-        let values: Vec<(&str, &str)> = values
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
-        command(
-            "start",
-            unit,
-            &values,
-            Some(self.parts.last().map_or("", String::as_str)),
-        )
-    }
+/// Sends a part of a content that begins at this byte of it. It answers with the byte that is to come next.
+pub(super) fn put(unit: &str, content: &Content, at: usize, part: &Part) -> String {
+    let values = [
+        ("content", content.digest.to_string()),
+        ("total", content.bytes.len().to_string()),
+        ("at", at.to_string()),
+        ("length", part.length.to_string()),
+        ("digest", part.digest.to_string()),
+    ];
+    command("put", unit, &borrowed(&values), Some(&part.text))
+}
+
+/// Starts a script that is in this command, or that was sent before. `limit` is how long it may run, `wait` how long
+/// this command waits for its end, both in seconds.
+pub(super) fn start(unit: &str, script: Result<&Part, &Content>, limit: u64, wait: u64) -> String {
+    let (held, digest, text) = match script {
+        Ok(part) => ("no", &part.digest, part.text.as_str()),
+        Err(content) => ("yes", &content.digest, ""),
+    };
+    let values = [
+        ("held", held.to_owned()),
+        ("digest", digest.to_string()),
+        ("limit", limit.to_string()),
+        ("wait", wait.to_string()),
+        ("gather", wait.to_string()),
+    ];
+    command("start", unit, &borrowed(&values), Some(text))
+}
+
+fn borrowed<'a>(values: &'a [(&'a str, String)]) -> Vec<(&'a str, &'a str)> {
+    values
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect()
 }
 
 /// The no-op that shows whether the agent answers.
@@ -95,11 +132,7 @@ pub(super) fn probe() -> String {
 pub(super) fn follow(unit: &str, offset: u64, wait: u64, gather: u64) -> String {
     let values = [("offset", offset), ("wait", wait), ("gather", gather)]
         .map(|(name, value)| (name, value.to_string()));
-    let values: Vec<(&str, &str)> = values
-        .iter()
-        .map(|(name, value)| (*name, value.as_str()))
-        .collect();
-    command("follow", unit, &values, None)
+    command("follow", unit, &borrowed(&values), None)
 }
 
 /// Asks whether the machine has booted since any attempt of a unit, named without it, was started: `ready` then.
@@ -235,17 +268,23 @@ mod tests {
     }
 
     #[test]
-    fn a_long_script_goes_in_parts_and_every_command_stays_small() {
-        let noise: String = (0..40_000).map(|_| fastrand::alphanumeric()).collect();
-        let packed = Packed::new(&noise).unwrap();
-        let puts = packed.puts("unit");
-        assert!(
-            !puts.is_empty(),
-            "random text does not shrink into one part"
-        );
-        for text in puts.iter().chain([&packed.start("unit", 60, 3)]) {
-            assert!(text.len() < 48_000, "{}", text.len());
+    fn what_is_large_goes_in_parts_and_every_command_stays_small() {
+        let noise: String = (0..100_000).map(|_| fastrand::alphanumeric()).collect();
+        for bytes in [noise.as_bytes(), "x".repeat(3_000_000).as_bytes()] {
+            let content = Content::new(bytes.to_vec(), Standing::Nowhere);
+            let (mut at, mut parts) = (0, 0);
+            while at < bytes.len() {
+                let part = Part::of(&bytes[at..], usize::MAX).unwrap();
+                let text = put("unit", &content, at, &part);
+                assert!(text.len() < 48_000, "{}", text.len());
+                assert_eq!(part.digest, Digest::of(&bytes[at..at + part.length]));
+                at += part.length;
+                parts += 1;
+            }
+            // Little of what a command could hold is left empty.
+            assert!(parts <= bytes.len() / 40_000 + 1, "{parts} parts");
         }
-        assert!(Packed::new("echo small").unwrap().puts("unit").is_empty());
+        assert!(Part::whole(noise.as_bytes()).unwrap().is_none());
+        assert!(Part::whole(b"echo small").unwrap().is_some());
     }
 }

@@ -98,6 +98,7 @@ pub(super) async fn checks(
     let job = Job {
         unit: names::unit(run, &format!("{name}-deploy")),
         script: DEPLOY,
+        contents: &[],
         limit: Duration::from_mins(30),
     };
     let code = Node::new(cloud, instance)
@@ -147,6 +148,7 @@ pub(super) async fn script(
     let job = Job {
         unit: unit.to_owned(),
         script: &script.text,
+        contents: &script.contents,
         limit: LIMIT,
     };
     let node = Node::new(cloud, instance);

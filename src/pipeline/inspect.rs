@@ -161,6 +161,7 @@ async fn small(
     let job = Job {
         unit: names::unit(run, name),
         script,
+        contents: &[],
         limit: Duration::from_mins(15),
     };
     let mut log = Vec::new();

@@ -164,6 +164,7 @@ mod tests {
             text: String::new(),
             digest: Digest::of("x"),
             steps: Vec::new(),
+            contents: Vec::new(),
         };
         Migration { script, breaks }
     }

@@ -90,6 +90,7 @@ async fn flush(context: &Context<'_>, unit: &str, source: &InstanceId) {
             let job = Job {
                 unit: unit.to_owned(),
                 script: "sync\n",
+                contents: &[],
                 limit: Duration::from_mins(5),
             };
             match node.run(&job, |_| {}).await {

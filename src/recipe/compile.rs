@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::bind::Bound;
+use super::content::Content;
 use super::epoch::{self, Call, Unit};
 use super::interpolate::{self, Scope};
 use super::model::{Role, Step};
@@ -65,6 +66,7 @@ pub fn compile(recipes: &[Bound], purpose: Purpose) -> Result<Script, Diagnostic
         text,
         digest,
         steps: compiler.steps,
+        contents: compiler.contents,
     })
 }
 
@@ -131,6 +133,12 @@ struct Compiler {
     steps: Vec<StepInfo>,
     found: Diagnostics,
     secrets: bool,
+    /// What is sent apart from the script.
+    contents: Vec<Content>,
+    /// Whether the script must hold everything itself, for it is run where nothing else was sent to; and whether that
+    /// made it large.
+    alone: bool,
+    large: bool,
 }
 
 impl Default for Compiler {
@@ -141,6 +149,9 @@ impl Default for Compiler {
             steps: Vec::new(),
             found: Diagnostics::default(),
             secrets: false,
+            contents: Vec::new(),
+            alone: false,
+            large: false,
         }
     }
 }
@@ -152,6 +163,22 @@ impl Compiler {
             call,
         });
         self.steps.push(step);
+    }
+
+    /// What is too large for the script leaves it.
+    fn hold_apart(&mut self, work: &mut Work) {
+        let Some(large) = work.large.take() else {
+            return;
+        };
+        self.large = true;
+        if self.alone {
+            return;
+        }
+        work.words = large.words;
+        work.in_batch = false;
+        if !self.contents.contains(&large.content) {
+            self.contents.push(large.content);
+        }
     }
 
     fn has_work(&self, bound: &Bound) -> bool {
@@ -247,7 +274,8 @@ impl Compiler {
             None
         };
         self.found.extend(review.take());
-        let Some(work) = work else { return };
+        let Some(mut work) = work else { return };
+        self.hold_apart(&mut work);
         self.secrets |= !work.secrets.is_empty();
         let notify = step
             .notify

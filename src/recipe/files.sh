@@ -37,6 +37,7 @@ gs_file() {
   set -C
   case $6 in
     text) printf %s "$7" > "$gs_temp" ;;
+    held) gs_held "$7" > "$gs_temp" ;;
     *) printf %s "$7" | base64 -d > "$gs_temp" ;;
   esac
   gs_code=$?

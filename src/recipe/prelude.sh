@@ -136,11 +136,20 @@ gs_is_seed() {
   [ -s "$gs_state/seed" ] && gs_instance_id > "$gs_work/instance" 2>/dev/null && cmp -s "$gs_work/instance" "$gs_state/seed"
 }
 
-# UNIT SCRIPT: what every new machine does before Beanstalk deploys.
+# DIGEST: a content that was sent apart from the script.
+gs_held() {
+  if [ ! -f "$gs_state/content/$1" ]; then
+    gs_say "the content $1 is not on this machine any more; the next run sends it again" >&2
+    return 1
+  fi
+  cat "$gs_state/content/$1"
+}
+
+# UNIT text|held SCRIPT: what every new machine does before Beanstalk deploys.
 gs_install_boot() {
   gs_boot=$gs_root/opt/goldseed/boot gs_units=$gs_root/etc/systemd/system
   mkdir -p "$gs_boot" "$gs_units/multi-user.target.wants" || return 1
-  printf %s "$2" > "$gs_work/boot" && printf %s "$1" > "$gs_work/unit" || return 1
+  case $2 in held) gs_held "$3" ;; *) printf %s "$3" ;; esac > "$gs_work/boot" && printf %s "$1" > "$gs_work/unit" || return 1
   if ! cmp -s "$gs_work/boot" "$gs_boot/boot.sh"; then
     gs_touch && gs_temporary "$gs_boot/boot.sh" && cat "$gs_work/boot" > "$gs_temp" &&
       gs_settle "$gs_boot/boot.sh" root root 0700 || return 1

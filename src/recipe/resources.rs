@@ -3,6 +3,7 @@
 //! Every function checks first and changes only what differs. Values are words of the call, quoted; none is ever
 //! pasted into a command.
 
+use super::content::Content;
 use super::forms::{is_path, parse_mode};
 use super::interpolate::Scope;
 use super::library::Files;
@@ -113,6 +114,17 @@ pub(crate) struct Work {
     pub(crate) ends_epoch: bool,
     /// Secrets that the call fetches, as `parameter=reference`.
     pub(crate) secrets: Vec<String>,
+    /// What the words hold that is too large for a script.
+    pub(crate) large: Option<Large>,
+}
+
+/// A content that can be sent apart from its script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Large {
+    /// What is sent.
+    pub(crate) content: Content,
+    /// The words of the call with its digest in place of it.
+    pub(crate) words: Vec<String>,
 }
 
 impl Work {

@@ -1,5 +1,6 @@
 //! The text of a script: what it begins with, how it runs its steps, how it ends.
 
+use super::content::Content;
 use crate::document::Place;
 use crate::id::Digest;
 
@@ -44,6 +45,8 @@ pub struct Script {
     pub digest: Digest,
     /// In the order in which they are done.
     pub steps: Vec<StepInfo>,
+    /// What the script needs on the machine beside itself, each once.
+    pub contents: Vec<Content>,
 }
 
 /// One step of a script.

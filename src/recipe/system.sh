@@ -159,7 +159,7 @@ gs_mount_now() {
   gs_mounted "$1" || mount "$1"
 }
 
-# PATH SOURCE FORMAT SHA256 STRIP OWNER GROUP STAMP STATE: the folder is the archive's content, nothing else.
+# PATH SOURCE FORMAT SHA256 STRIP OWNER GROUP STAMP STATE [CONTENT]: the folder is the archive's content, nothing else.
 gs_archive() {
   gs_stamp=$gs_state/archives/$8
   if [ -d "$1" ] && [ -f "$gs_stamp" ]; then
@@ -179,6 +179,10 @@ gs_archive() {
   s3://*)
     gs_download=$gs_state/download
     gs_fetch_object "$2" "$gs_download" || return 1
+    ;;
+  files/*)
+    gs_download=$gs_state/download
+    case ${10} in held) gs_held "$4" ;; *) printf %s "${10}" | base64 -d ;; esac > "$gs_download" || return 1
     ;;
   esac
   gs_digest=$(sha256sum < "$gs_download") || return 1

@@ -149,13 +149,14 @@ async fn calls(sandbox: &Sandbox, script: &Script, ground: &str) -> Result<Strin
     .await?;
     let instance = machine(&cloud, sandbox).await?;
     let node = Node::new(&cloud, &instance);
-    let job = |unit: &str, script| Job {
+    let job = |unit: &str, text, contents| Job {
         unit: unit.to_owned(),
-        script,
+        script: text,
+        contents,
         limit: LIMIT,
     };
     let code = node
-        .run(&job("goldseed-bench-ground", ground), |_| {})
+        .run(&job("goldseed-bench-ground", ground, &[]), |_| {})
         .await?;
     if code != 0 {
         return Err(format!("the machine could not be prepared (code {code})").into());
@@ -170,7 +171,7 @@ async fn calls(sandbox: &Sandbox, script: &Script, ground: &str) -> Result<Strin
         let began = Instant::now();
         let mut log = Vec::new();
         let code = node
-            .run(&job(unit, &script.text), |bytes| {
+            .run(&job(unit, &script.text, &script.contents), |bytes| {
                 log.extend_from_slice(bytes);
             })
             .await?;

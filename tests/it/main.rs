@@ -8,6 +8,7 @@
 mod abandon;
 mod command_line;
 mod conformance;
+mod contents;
 mod demo;
 mod diagnosis;
 mod display;

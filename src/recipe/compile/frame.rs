@@ -1,9 +1,10 @@
 //! The steps that no recipe says: is this the right platform, and what every new machine does at boot.
 
 use super::super::bind::Bound;
+use super::super::content::{Content, Standing};
 use super::super::epoch::{self, Call};
 use super::super::model::Role;
-use super::super::resources::Work;
+use super::super::resources::{Large, Work};
 use super::super::script::{self, BOOT_UNIT, StepInfo};
 use super::{Compiler, has_role, plain};
 use crate::document::Place;
@@ -89,7 +90,10 @@ impl Compiler {
             );
             return;
         }
-        let mut compiler = Self::default();
+        let mut compiler = Self {
+            alone: true,
+            ..Self::default()
+        };
         for (bound, prefix) in recipes.iter().zip(prefixes) {
             compiler.steps_of(bound, prefix, &|role| role == Role::Boot);
         }
@@ -104,14 +108,27 @@ impl Compiler {
             epoch::write(&compiler.units)
         );
         let (text, _) = script::assemble(&body, compiler.secrets);
-        let words = ["gs_install_boot", BOOT_UNIT, &text]
-            .map(str::to_owned)
-            .to_vec();
-        let work = Work {
-            words,
+        let words = ["gs_install_boot", BOOT_UNIT, "text", &text];
+        let mut work = Work {
+            words: words.map(str::to_owned).to_vec(),
             ends_epoch: true,
             ..Work::default()
         };
+        if compiler.large {
+            let path = "/opt/goldseed/boot/boot.sh".to_owned();
+            let content = Content::new(text.into_bytes(), Standing::File { path });
+            let words = [
+                "gs_install_boot",
+                BOOT_UNIT,
+                "held",
+                content.digest.as_str(),
+            ];
+            work.large = Some(Large {
+                words: words.map(str::to_owned).to_vec(),
+                content,
+            });
+            self.hold_apart(&mut work);
+        }
         let step = Self::own_step(
             recipes,
             Role::Boot,

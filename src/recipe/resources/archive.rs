@@ -1,8 +1,12 @@
 //! `archive: {source, sha256, path, strip, owner, group}`: a folder that is the content of an archive.
 
-use super::{Resource, Site, Work, path, plain_name, single_line};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{Large, Resource, Site, Work, path, plain_name, single_line};
 use crate::document::{self, Node, Review};
 use crate::id::Digest;
+use crate::recipe::content::{Content, LARGE, Standing};
 
 pub(super) const RESOURCE: Resource = Resource {
     name: "archive",
@@ -14,8 +18,14 @@ pub(super) const RESOURCE: Resource = Resource {
 fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let review = site.review;
     let fields = RESOURCE.fields(node, review)?;
-    let source = fields.required("source", source);
-    let digest = fields.required("sha256", digest);
+    let source = fields.required("source", |node, review| source(node, site, review));
+    // Of a file beside the recipe it is known.
+    let beside = matches!(&source, Some(Source { bytes: Some(_), .. }));
+    let digest = if beside && fields.get("sha256").is_none() {
+        Some(None)
+    } else {
+        fields.required("sha256", digest).map(Some)
+    };
     let path = fields.required("path", path);
     let strip = fields.optional("strip", document::integer).unwrap_or(0);
     if !(0..=9).contains(&strip) {
@@ -31,22 +41,54 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let group = fields
         .optional("group", plain_name)
         .unwrap_or_else(|| "root".to_owned());
-    let ((source, format), digest, path) = (source?, digest?, path?);
+    let (source, digest, path) = (source?, digest?, path?);
+    let known = source
+        .bytes
+        .as_ref()
+        .map(|bytes| Digest::of(bytes).to_string());
+    if let (Some(said), Some(known)) = (&digest, &known)
+        && said != known
+    {
+        let span = fields.get("sha256").map_or(0..0, |node| node.span.clone());
+        review
+            .error(span, format!("`{}` has another digest", source.text))
+            .help(format!(
+                "it is {known}; of a file beside the recipe it need not be said"
+            ));
+        return None;
+    }
+    let digest = digest.or(known)?;
     let stamp = Digest::of(&path).short().to_owned();
     let state = Digest::of_parts([digest.as_str(), &strip.to_string(), &owner, &group]).to_string();
-    let words = [
+    let mut words = vec![
         path.clone(),
-        source,
-        format.to_owned(),
+        source.text,
+        source.format.to_owned(),
         digest,
         strip.to_string(),
         owner,
         group,
-        stamp,
-        state,
+        stamp.clone(),
+        state.clone(),
     ];
+    let mut large = None;
+    if let Some(bytes) = source.bytes {
+        let mut held = words.clone();
+        held.push("held".to_owned());
+        words.push(STANDARD.encode(&bytes));
+        let place = Standing::Archive {
+            path: path.clone(),
+            stamp,
+            state,
+        };
+        large = (bytes.len() > LARGE).then(|| Large {
+            words: Work::call("gs_archive", held).words,
+            content: Content::new(bytes, place),
+        });
+    }
     Some(Work {
         claims: vec![path],
+        large,
         ..Work::upheaval("gs_archive", words)
     })
 }
@@ -58,9 +100,17 @@ fn is_bucket(name: &str) -> bool {
     (3..=63).contains(&name.len()) && name.bytes().all(allowed)
 }
 
-/// Where it comes from, and how it is packed.
-fn source(node: &Node, review: &Review) -> Option<(String, &'static str)> {
+/// Where an archive comes from, and how it is packed.
+struct Source {
+    text: String,
+    format: &'static str,
+    /// Of a file beside the recipe.
+    bytes: Option<Vec<u8>>,
+}
+
+fn source(node: &Node, site: &Site<'_>, review: &Review) -> Option<Source> {
     let text = single_line(node, review)?;
+    let beside = text.starts_with("files/");
     if let Some(object) = text.strip_prefix("s3://") {
         if !object
             .split_once('/')
@@ -74,6 +124,7 @@ fn source(node: &Node, review: &Review) -> Option<(String, &'static str)> {
     } else if !text.starts_with("https://")
         && !text.starts_with("http://")
         && !text.starts_with('/')
+        && !beside
     {
         review
             .error(
@@ -81,7 +132,7 @@ fn source(node: &Node, review: &Review) -> Option<(String, &'static str)> {
                 format!("`{text}` is no source of an archive"),
             )
             .help(
-                "an archive comes from an https:// address, from s3://bucket/key, or from an absolute path on the machine",
+                "an archive comes from an https:// address, from s3://bucket/key, from files/… beside the recipe, or from an absolute path on the machine",
             );
         return None;
     }
@@ -100,7 +151,26 @@ fn source(node: &Node, review: &Review) -> Option<(String, &'static str)> {
             .help("archives end with .tar.gz, .tgz or .zip");
         return None;
     };
-    Some((text, format))
+    let bytes = if beside {
+        match site.files.read(&text) {
+            Ok(bytes) => Some(bytes),
+            Err(why) => {
+                review
+                    .error(node.span.clone(), format!("cannot take `{text}`: {why}"))
+                    .help(
+                        "the files of a recipe stand in a folder `files` beside it: `files/name`",
+                    );
+                return None;
+            }
+        }
+    } else {
+        None
+    };
+    Some(Source {
+        text,
+        format,
+        bytes,
+    })
 }
 
 pub(super) fn digest(node: &Node, review: &Review) -> Option<String> {

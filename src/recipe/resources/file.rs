@@ -5,9 +5,10 @@ use base64::engine::general_purpose::STANDARD;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior};
 
-use super::{Attributes, Look, REGULAR_FILE, Resource, Site, Work, path};
+use super::{Attributes, Large, Look, REGULAR_FILE, Resource, Site, Work, path};
 use crate::document::{self, Fields, Node, Review, Source};
 use crate::id::Digest;
+use crate::recipe::content::{Content, LARGE, Standing};
 use crate::recipe::parameters::Argument;
 use crate::recipe::secrets;
 
@@ -35,21 +36,33 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
         attributes: attributes.expected(REGULAR_FILE),
         digest: Digest::of(&content).to_string(),
     };
+    let large = (content.len() > LARGE).then(|| {
+        let place = Standing::File { path: path.clone() };
+        Content::new(content.clone(), place)
+    });
     let (encoding, content) = match String::from_utf8(content) {
         Ok(text) if !text.contains('\0') => ("text", text),
         Ok(text) => ("base64", STANDARD.encode(text)),
         Err(bytes) => ("base64", STANDARD.encode(bytes.as_bytes())),
     };
-    let words = [
-        path.clone(),
-        attributes.owner,
-        attributes.group,
-        attributes.mode,
-        check.clone(),
-        encoding.to_owned(),
+    let words = |encoding: &str, content: String| {
+        [
+            path.clone(),
+            attributes.owner.clone(),
+            attributes.group.clone(),
+            attributes.mode.clone(),
+            check.clone(),
+            encoding.to_owned(),
+            content,
+        ]
+    };
+    let large = large.map(|content| Large {
+        words: Work::call("gs_file", words("held", content.digest.to_string())).words,
         content,
-    ];
+    });
+    let words = words(encoding, content);
     Some(Work {
+        large,
         looks: vec![look],
         looks_decide: true,
         in_batch: check.is_empty() && encoding == "text",

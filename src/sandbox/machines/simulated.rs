@@ -34,6 +34,8 @@ struct Machine {
     launched_marked: bool,
     /// The detached units that were started, by name, and whether the machine has been up since.
     units: BTreeMap<String, bool>,
+    /// The contents that were sent, by digest: how much of them is there. Whoever sends says how much the whole is.
+    contents: BTreeMap<String, (usize, usize)>,
 }
 
 impl fmt::Debug for Simulated {
@@ -77,6 +79,7 @@ impl Simulated {
                 marked,
                 launched_marked: marked,
                 units: BTreeMap::new(),
+                contents: BTreeMap::new(),
             },
         );
         Launched { address: None }
@@ -180,14 +183,25 @@ impl Machine {
         let verb = words.next().unwrap_or_default();
         let unit = words.next().unwrap_or_default();
         let mut fresh = "no";
+        let mut log = String::new();
+        let mut taken = 0;
         let state = match verb {
-            "probe" | "put" => "ready",
+            "probe" => "ready",
+            "need" => {
+                log = self.lacking(script);
+                "ready"
+            }
+            "put" => {
+                taken = self.take(script);
+                "ready"
+            }
             "start" => {
                 if !self.units.contains_key(unit) {
                     fresh = "yes";
                     self.units.insert(unit.to_owned(), true);
                     if unit.contains("generalise") {
                         self.marked = false;
+                        self.contents.clear();
                     }
                 }
                 self.state(unit)
@@ -205,15 +219,47 @@ impl Machine {
             _ => return String::new(),
         };
         // What asks for its identity is answered with marks of this very machine.
-        let log = match state {
-            "finished" if unit.contains("-identity-") => {
-                format!("machine-id {instance_id}\nssh_host_ed25519_key {instance_id}\n")
-            }
-            _ => String::new(),
-        };
+        if state == "finished" && unit.contains("-identity-") {
+            log = format!("machine-id {instance_id}\nssh_host_ed25519_key {instance_id}\n");
+        }
         let data = base64::engine::general_purpose::STANDARD.encode(&log);
-        let offset = log.len();
+        let offset = log.len() + taken;
         format!("goldseed 1\nstate {state}\ncode 0\nfresh {fresh}\noffset {offset}\ndata {data}\n")
+    }
+
+    /// Of the contents that stand in the command's here-document, those that are not all there, and how much of them is.
+    fn lacking(&self, script: &str) -> String {
+        let lines = script
+            .lines()
+            .skip_while(|line| !line.ends_with("<<'PART'"));
+        let mut text = String::new();
+        for line in lines.skip(1).take_while(|line| *line != "PART") {
+            let digest = line.split('\t').next().unwrap_or_default();
+            match self.contents.get(digest) {
+                Some((has, total)) if has >= total => {}
+                known => {
+                    let has = known.map_or(0, |(has, _)| *has);
+                    text.extend([digest, " ", &has.to_string(), "\n"]);
+                }
+            }
+        }
+        text
+    }
+
+    /// Takes a part of a content that goes on where the last one ended; tells how much is there now.
+    fn take(&mut self, script: &str) -> usize {
+        let value = |name: &str| {
+            let mut lines = script.lines().filter_map(|line| line.split_once('='));
+            let found = lines.find(|(key, _)| *key == name);
+            found.map_or("", |(_, value)| value)
+        };
+        let number = |name: &str| value(name).parse::<usize>().unwrap_or(0);
+        let known = self.contents.entry(value("content").to_owned());
+        let (has, _) = known.or_insert((0, number("total")));
+        if *has == number("at") {
+            *has += number("length");
+        }
+        *has
     }
 
     /// What a unit is doing: its end lies in memory, that it was started on the disk.
