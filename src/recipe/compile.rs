@@ -14,6 +14,7 @@ use super::verify;
 use crate::document::{Diagnostics, Node, Review, Value};
 
 mod frame;
+mod handlers;
 mod label;
 
 /// Where recipes tell the bridge what to bring.
@@ -317,41 +318,6 @@ impl Compiler {
                     work,
                     notify: Vec::new(),
                     seed_only: false,
-                },
-            );
-        }
-    }
-
-    /// The handlers that the recipe's steps of this script may have notified, once, after its last step.
-    fn handlers(&mut self, bound: &Bound, prefix: &str) {
-        if !self.has_work(bound) {
-            return;
-        }
-        let content = &bound.recipe.0;
-        for handler in &content.handlers {
-            let review = Review::of(&content.source);
-            let shell = &resources::HANDLER_SHELL;
-            let body = interpolate::resolve(&handler.body, &bound.scope(), shell, &[], &review);
-            let work = if review.count() == 0 {
-                resources::handler(&body, &review)
-            } else {
-                None
-            };
-            self.found.extend(review.take());
-            let Some(work) = work else { continue };
-            let step = StepInfo {
-                id: format!("{prefix}/{}", handler.name.text),
-                recipe: content.name.clone(),
-                name: handler.name.text.clone(),
-                kind: "handler".to_owned(),
-                always: false,
-                place: content.source.place(handler.name.span.start),
-            };
-            self.push(
-                step,
-                Call::Handler {
-                    pending: format!("{prefix}.{}", handler.name.text),
-                    work,
                 },
             );
         }

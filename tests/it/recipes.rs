@@ -26,6 +26,7 @@ mod drift;
 mod includes;
 mod mutations;
 mod php;
+mod reboots;
 mod resources;
 mod running;
 mod schedules;

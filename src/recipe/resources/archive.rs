@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{Large, Resource, Site, Work, path, plain_name, single_line};
-use crate::document::{self, Node, Review};
+use crate::document::{self, Node, Review, Value};
 use crate::id::Digest;
 use crate::recipe::content::{Content, LARGE, Standing};
 
@@ -20,7 +20,9 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let fields = RESOURCE.fields(node, review)?;
     let source = fields.required("source", |node, review| source(node, site, review));
     // Of a file beside the recipe it is known.
-    let beside = matches!(&source, Some(Source { bytes: Some(_), .. }));
+    let beside = fields
+        .get("source")
+        .is_some_and(|node| matches!(&node.value, Value::Text { text, .. } if is_beside(text)));
     let digest = if beside && fields.get("sha256").is_none() {
         Some(None)
     } else {
@@ -100,6 +102,11 @@ fn is_bucket(name: &str) -> bool {
     (3..=63).contains(&name.len()) && name.bytes().all(allowed)
 }
 
+/// Whether a source is a file beside the recipe.
+fn is_beside(text: &str) -> bool {
+    text.starts_with("files/")
+}
+
 /// Where an archive comes from, and how it is packed.
 struct Source {
     text: String,
@@ -110,7 +117,7 @@ struct Source {
 
 fn source(node: &Node, site: &Site<'_>, review: &Review) -> Option<Source> {
     let text = single_line(node, review)?;
-    let beside = text.starts_with("files/");
+    let beside = is_beside(&text);
     if let Some(object) = text.strip_prefix("s3://") {
         if !object
             .split_once('/')
