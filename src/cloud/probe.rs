@@ -17,6 +17,8 @@ pub struct Probe {
     pub url: String,
     /// The `Host` header, where it is not the URL's.
     pub host: Option<String>,
+    /// Whether a redirect to another host is followed.
+    pub anywhere: bool,
 }
 
 /// What came back.
@@ -38,18 +40,21 @@ const REDIRECTS: usize = 5;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Cloud {
-    /// Sends a GET as a browser would: where the answer is a redirect it is followed, at most five times, unless a
-    /// redirect is what is `wanted`. The error is the reason for people.
+    /// Sends a GET. Where the answer is a redirect of the same host it is followed, at most five times, unless a redirect
+    /// is what is `wanted`; one to another host only where the probe goes anywhere. The error is the reason for people.
     pub async fn probe(&self, probe: &Probe, wanted: u16) -> Result<ProbeAnswer, String> {
         let mut next = probe.clone();
         for _ in 0..=REDIRECTS {
             let (answer, location) = self.fetch(&next).await?;
             match location {
                 Some(location) if answer.status != wanted => {
-                    next = Probe {
-                        url: absolute(&next.url, &location)?,
-                        host: None,
-                    };
+                    let to = absolute(&next.url, &location)?;
+                    next = following(&next, &to).ok_or_else(|| {
+                        format!(
+                            "answers {} to {to}: that is another host, where only `follow: anywhere` goes",
+                            answer.status
+                        )
+                    })?;
                 }
                 _ => return Ok(answer),
             }
@@ -98,6 +103,51 @@ impl Cloud {
     }
 }
 
+/// The probe that follows a redirect, where it may.
+fn following(probe: &Probe, to: &str) -> Option<Probe> {
+    let same = host_of(to) == host_of(&probe.url);
+    let (scheme, authority, _) = parts(&probe.url)?;
+    let (to_scheme, to_authority, rest) = parts(to)?;
+    let url = match &probe.host {
+        _ if same => to.to_owned(),
+        // The name that was asked for: it stays with whoever was asked.
+        Some(host) if scheme == to_scheme && host_name(to_authority) == host_name(host) => {
+            format!("{scheme}://{authority}{rest}")
+        }
+        _ if probe.anywhere => {
+            return Some(Probe {
+                url: to.to_owned(),
+                host: None,
+                anywhere: true,
+            });
+        }
+        _ => return None,
+    };
+    Some(Probe {
+        url,
+        ..probe.clone()
+    })
+}
+
+/// Scheme, authority and what comes after it.
+fn parts(url: &str) -> Option<(&str, &str, &str)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    Some((scheme, &rest[..end], &rest[end..]))
+}
+
+fn host_of(url: &str) -> Option<String> {
+    parts(url).map(|(_, authority, _)| host_name(authority))
+}
+
+/// A host without its port, in small letters.
+fn host_name(authority: &str) -> String {
+    let port = authority
+        .rfind(':')
+        .filter(|at| !authority[*at..].contains(']'));
+    authority[..port.unwrap_or(authority.len())].to_lowercase()
+}
+
 /// Resolves a redirect's `Location`: a whole address, or a path of the host that was asked.
 fn absolute(from: &str, location: &str) -> Result<String, String> {
     if location.starts_with("http://") || location.starts_with("https://") {
@@ -130,7 +180,7 @@ async fn read(body: SdkBody) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::absolute;
+    use super::{Probe, absolute, following};
 
     #[test]
     fn redirects_lead_to_whole_addresses() {
@@ -142,5 +192,42 @@ mod tests {
         assert_eq!(to("/login"), Ok("http://balancer:81/login".into()));
         assert!(to("login").is_err());
         assert!(to("ftp://elsewhere/").is_err());
+    }
+
+    #[test]
+    fn a_redirect_is_followed_on_its_own_host_and_elsewhere_only_when_asked() {
+        let probe = |host: Option<&str>, anywhere| Probe {
+            url: "http://Balancer:81/a".to_owned(),
+            host: host.map(str::to_owned),
+            anywhere,
+        };
+        let to = |host, anywhere, to| {
+            following(&probe(host, anywhere), to).map(|next| (next.url, next.host.is_some()))
+        };
+        let there = |url: &str, host| Some((url.to_owned(), host));
+        assert_eq!(
+            to(None, false, "https://balancer/b"),
+            there("https://balancer/b", false)
+        );
+        assert_eq!(to(None, false, "https://shop.example/b"), None);
+        assert_eq!(
+            to(None, true, "https://shop.example/b"),
+            there("https://shop.example/b", false)
+        );
+        // The name that is asked for by a header is the balancer still, as far as it can be asked by that name.
+        let host = Some("shop.example");
+        assert_eq!(
+            to(host, false, "http://SHOP.example?b"),
+            there("http://Balancer:81?b", true)
+        );
+        assert_eq!(
+            to(host, false, "http://balancer:81/b"),
+            there("http://balancer:81/b", true)
+        );
+        assert_eq!(to(host, false, "https://shop.example/b"), None);
+        assert_eq!(
+            to(host, true, "https://shop.example/b"),
+            there("https://shop.example/b", false)
+        );
     }
 }

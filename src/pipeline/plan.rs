@@ -97,6 +97,8 @@ impl Plan {
             host: None,
             status: probe.status,
             contains: probe.contains.clone().into_iter().collect(),
+            // As a visitor's browser.
+            anywhere: true,
             within: std::time::Duration::ZERO,
         });
         let compile = |recipes: &[Bound], purpose| {

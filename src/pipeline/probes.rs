@@ -98,6 +98,7 @@ async fn ask(
     let probe = Probe {
         url: url.clone(),
         host: check.host.clone(),
+        anywhere: check.anywhere,
     };
     let answer = context
         .cloud

@@ -14,22 +14,53 @@ gs_within() {
   done
 }
 
-# URL HOST STATUS TEXT...
+# URL HOST STATUS FOLLOW TEXT...: redirects of the same host are followed, and those to others when FOLLOW is not empty.
 gs_check_http() {
-  gs_url=$1 gs_host=$2 gs_wanted=$3
-  shift 3
-  gs_status=$(curl -gsS --noproxy '*' --max-time 10 -o "$gs_work/body" -w '%{http_code}' ${gs_host:+-H "Host: $gs_host"} "$gs_url") ||
-    return 1
-  if [ "$gs_status" != "$gs_wanted" ]; then
-    gs_say "$gs_url answers $gs_status, not $gs_wanted"
-    return 1
-  fi
+  gs_url=$1 gs_host=$2 gs_wanted=$3 gs_follow=$4 gs_next=$1 gs_tries=0
+  shift 4
+  while :; do
+    gs_status=$(curl -gsS --noproxy '*' --max-time 10 -o "$gs_work/body" -w '%{http_code} %{redirect_url}' \
+      ${gs_host:+-H "Host: $gs_host"} "$gs_next") || return 1
+    gs_to=${gs_status#* } gs_status=${gs_status%% *}
+    [ "$gs_status" != "$gs_wanted" ] || break
+    if [ -z "$gs_to" ]; then
+      gs_say "$gs_url answers $gs_status, not $gs_wanted"
+      return 1
+    fi
+    gs_tries=$((gs_tries + 1))
+    if [ "$gs_tries" -gt 5 ]; then
+      gs_say "$gs_url: more than 5 redirects, the last to $gs_to"
+      return 1
+    fi
+    if [ "$(gs_host_of "$gs_to")" = "$(gs_host_of "$gs_next")" ]; then
+      gs_next=$gs_to
+    elif [ -n "$gs_host" ] && [ "${gs_to%%:*}" = "${gs_next%%:*}" ] &&
+      [ "$(gs_host_of "$gs_to")" = "$(gs_host_of "//$gs_host")" ]; then
+      # The name that was asked for: it stays with the machine that was asked.
+      gs_rest=${gs_next#*//} gs_to=${gs_to#*//}/
+      gs_next=${gs_next%%//*}//${gs_rest%%/*}/${gs_to#*/}
+      gs_next=${gs_next%/}
+    elif [ -n "$gs_follow" ]; then
+      gs_next=$gs_to gs_host=
+    else
+      gs_say "$gs_url answers $gs_status to $gs_to: that is another host, where only \`follow: anywhere\` goes"
+      return 1
+    fi
+  done
   for gs_text in "$@"; do
     grep -q -F -e "$gs_text" "$gs_work/body" || {
       gs_say "the answer of $gs_url ($(wc -c < "$gs_work/body") bytes) does not hold: $gs_text"
       return 1
     }
   done
+}
+
+# URL: its host, without a port, in small letters.
+gs_host_of() {
+  gs_rest=${1#*//}
+  gs_rest=${gs_rest%%[/?#]*}
+  case $gs_rest in '['*) gs_rest=${gs_rest%%']'*} ;; *) gs_rest=${gs_rest%%:*} ;; esac
+  printf %s "$gs_rest" | tr '[:upper:]' '[:lower:]'
 }
 
 # PORT HEXADECIMAL: somebody listens. State 0A is LISTEN.

@@ -2,12 +2,25 @@
 
 # PATH: names the temporary file or folder beside it, writes that name down, and makes sure it is not there.
 gs_temporary() {
+  gs_has_folder "$1" || return 1
   gs_temp=$1.~goldseed
   printf '%s\n' "$gs_temp" > "$gs_state/temporary" || return 1
   if [ -e "$gs_temp" ] || [ -h "$gs_temp" ]; then rm -rf "$gs_temp"; fi
 }
 gs_temporary_done() { : > "$gs_state/temporary"; }
 gs_label() { if command -v restorecon > /dev/null 2>&1; then restorecon -F "$@" || :; fi; }
+
+# PATH: the folder that it belongs into is there.
+gs_has_folder() {
+  gs_parent=${1%/*}
+  if [ -d "${gs_parent:-/}" ]; then return 0; fi
+  if [ -e "$gs_parent" ] || [ -h "$gs_parent" ]; then
+    gs_say "$gs_parent is no folder"
+  else
+    gs_say "the folder $gs_parent does not exist: add a step \`directory: {path: $gs_parent}\` before it"
+  fi
+  return 1
+}
 
 # PATH OWNER GROUP MODE. Five digits: with four, GNU chmod leaves a folder's set-group-id bit.
 gs_attributes() { chown "$2:$3" "$1" && chmod "0$4" "$1"; }
@@ -69,7 +82,13 @@ gs_system_file() {
 # PATH PROGRAM: an awk program rewrites a file; owner, group and mode stay.
 gs_edit() {
   if [ ! -f "$1" ]; then
-    gs_say "$1 is not there; a package or a file step has to bring it first"
+    if [ -d "$1" ]; then
+      gs_say "$1 is a folder, and not a file"
+    elif [ ! -d "${1%/*}/" ]; then
+      gs_say "$1 is not there, and neither is its folder; a package has to bring them first, or steps \`directory\` and \`file\`"
+    else
+      gs_say "$1 is not there; a package or a file step has to bring it first"
+    fi
     return 1
   fi
   gs_target=$1
@@ -162,7 +181,7 @@ gs_link() {
     gs_say "$1 is there and is no link"
     return 1
   fi
-  gs_touch && ln -sfn "$2" "$1"
+  gs_has_folder "$1" && gs_touch && ln -sfn "$2" "$1"
 }
 
 # PATH...

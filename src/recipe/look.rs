@@ -89,9 +89,11 @@ impl Look {
     /// The path as a word of the script, where `stat` is to look.
     fn place(&self) -> Option<String> {
         match self {
-            Self::Directory { path, .. } | Self::File { path, .. } => Some(quote(path)),
+            Self::Directory { path, .. } | Self::File { path, .. } | Self::Line { path, .. } => {
+                Some(quote(path))
+            }
             Self::System { path, .. } => Some(format!("\"$gs_root\"{}", quote(path))),
-            Self::Line { .. } | Self::User { .. } => None,
+            Self::User { .. } => None,
         }
     }
 
@@ -129,7 +131,10 @@ pub(crate) fn write<'a>(looks: impl Iterator<Item = (&'a str, &'a Look)>, text: 
             if matches!(look, Look::File { .. } | Look::System { .. }) {
                 contents.push(place.clone());
             }
-            attributes.push(place);
+            // Many lines may be of one file, and stand together then.
+            if attributes.last() != Some(&place) {
+                attributes.push(place);
+            }
         }
         rows.push_str(&look.row(id));
         rows.push('\n');

@@ -29,6 +29,8 @@ gs_compare() {
       return 1
     }
     function line(path, wanted, pattern,  i) {
+      # At a folder mawk would end.
+      if (!(path in regular)) return 0
       if (path != loaded) {
         split("", text); lines = 0; loaded = path
         while ((getline text[lines + 1] < path) > 0) lines++
@@ -42,6 +44,7 @@ gs_compare() {
     BEGIN { FS = "\t"; root = ENVIRON["gs_root"] }
     NR == FNR { row[++rows] = $0; next }
     { seen[$0] }
+    sub(/^=8[0-9a-f]+[|][^|]*[|][^|]*[|]/, "") { regular[$0] }
     END {
       for (r = 1; r <= rows; r++) {
         split(row[r], want, "\t"); kind = want[1]; name = want[2]; path = want[3]; right = 0

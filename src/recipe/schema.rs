@@ -34,6 +34,7 @@ const FORMS: [(&str, &str, Form); 37] = [
     ("file", "exists", Form::Flag),
     ("group", "gid", Form::Number),
     ("group", "system", Form::Flag),
+    ("http", "follow", Form::Choice(&["anywhere"])),
     ("http", "status", Form::Number),
     ("include", "with", Form::Tree),
     ("ini", "set", Form::Tree),

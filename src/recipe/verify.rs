@@ -60,6 +60,8 @@ pub struct HttpCheck {
     pub status: u16,
     /// Texts that the body must hold.
     pub contains: Vec<String>,
+    /// Whether a redirect to another host is followed.
+    pub anywhere: bool,
     /// How long to try.
     pub within: Duration,
 }
@@ -94,7 +96,7 @@ pub fn balancer_checks(recipes: &[Bound]) -> Result<Vec<HttpCheck>, Diagnostics>
 
 /// Reads an `http` check that goes through the balancer.
 pub(crate) fn balancer(node: &Node, review: &Review) -> Option<HttpCheck> {
-    let keys = ["path", "host", "status", "contains", "within"];
+    let keys = ["path", "host", "status", "contains", "follow", "within"];
     let fields = Fields::of(node, "the check `http` at the balancer", &keys, review)?;
     let path = fields.required("path", document::text)?;
     if !path.starts_with('/')
@@ -113,6 +115,7 @@ pub(crate) fn balancer(node: &Node, review: &Review) -> Option<HttpCheck> {
         host: fields.optional("host", document::text).map(str::to_owned),
         status: status(&fields, review)?,
         contains: fields.optional("contains", texts).unwrap_or_default(),
+        anywhere: network::anywhere(&fields)?,
         within: within(&fields),
     })
 }

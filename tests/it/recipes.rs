@@ -24,9 +24,11 @@ fn recipes_in(name: &str) -> Vec<PathBuf> {
 mod batches;
 mod drift;
 mod includes;
+mod missing;
 mod mutations;
 mod php;
 mod reboots;
+mod redirects;
 mod resources;
 mod running;
 mod schedules;

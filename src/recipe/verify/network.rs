@@ -6,7 +6,7 @@ use crate::recipe::forms::is_hostname;
 
 pub(super) const HTTP: Check = Check {
     name: "http",
-    keys: &["url", "host", "status", "contains"],
+    keys: &["url", "host", "status", "contains", "follow"],
     read: http,
 };
 
@@ -30,10 +30,32 @@ fn http(fields: &Fields<'_>, review: &Review) -> Option<Call> {
         .to_owned();
     let status = status(fields, review)?.to_string();
     let texts = fields.optional("contains", texts).unwrap_or_default();
+    let follow = if anywhere(fields)? { "anywhere" } else { "" }.to_owned();
     Some((
         "gs_check_http",
-        [url, host, status].into_iter().chain(texts).collect(),
+        [url, host, status, follow]
+            .into_iter()
+            .chain(texts)
+            .collect(),
     ))
+}
+
+/// Whether a redirect to another host is followed: when `follow: anywhere` says so.
+pub(super) fn anywhere(fields: &Fields<'_>) -> Option<bool> {
+    if fields.get("follow").is_none() {
+        return Some(false);
+    }
+    fields.optional("follow", |node, review| {
+        match document::text(node, review)? {
+            "anywhere" => Some(true),
+            other => {
+                review
+                    .error(node.span.clone(), format!("`follow` is not `{other}`"))
+                    .help("redirects of the same host are followed; `follow: anywhere` is for those to other hosts");
+                None
+            }
+        }
+    })
 }
 
 /// An address of the web.

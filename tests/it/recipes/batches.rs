@@ -28,15 +28,18 @@ fn the_step_of_many_that_fails_is_named_and_those_before_it_are_done() {
             "  - file: {path: ROOT/folder, content: x}\n",
             "folder is a folder",
         ),
-        ("  - file: {path: ROOT/none/2, content: x}\n", "none/2"),
+        (
+            "  - file: {path: ROOT/none/2, content: x}\n",
+            "none does not exist: add a step",
+        ),
         (
             "  - line: {path: ROOT/none, line: x}\n",
             "none is not there",
         ),
-        // At a folder mawk ends with an error, the others read nothing.
+        // At a folder mawk would end with an error, the others read nothing.
         (
             "  - line: {path: ROOT/folder, line: x}\n",
-            "folder is not there",
+            "folder is a folder, and not a file",
         ),
         ("  - directory: {path: ROOT/conf/2}\n", "conf"),
     ];
