@@ -163,7 +163,7 @@ gs_check_package() {
   for gs_name in "$@"; do
     gs_now=no
     if command -v dnf > /dev/null 2>&1; then
-      ! rpm -q --whatprovides "$gs_name" > /dev/null 2>&1 || gs_now=yes
+      ! gs_rpm_has "$gs_name" || gs_now=yes
     elif [ "$(dpkg-query -W -f '${db:Status-Status}' "$gs_name" 2>/dev/null)" = installed ]; then
       gs_now=yes
     fi

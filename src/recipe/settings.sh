@@ -125,7 +125,11 @@ gs_php_candidates() {
   case $gs_name in dom | simplexml | xmlreader | xmlwriter | xsl) gs_name=xml ;; pdo_pgsql) gs_name=pgsql ;; esac
   if command -v dnf > /dev/null 2>&1; then
     case $gs_name in mysqli | pdo_mysql) gs_name=mysqlnd ;; sqlite3 | pdo_sqlite) gs_name=pdo ;; esac
-    gs_candidates="php$gs_php_version-$gs_name php-$gs_name php$gs_php_version-pecl-$gs_name php-pecl-$gs_name"
+    # What is built from PECL may have a number in its name: php8.2-pecl-redis6.
+    gs_candidates="php$gs_php_version-$gs_name php-$gs_name"
+    for gs_package in "php$gs_php_version-pecl-$gs_name" "php-pecl-$gs_name"; do
+      gs_candidates="$gs_candidates $gs_package $gs_package[0-9]"
+    done
   else
     case $gs_name in mysqli | pdo_mysql | mysqlnd) gs_name=mysql ;; pdo_sqlite) gs_name=sqlite3 ;; esac
     gs_candidates="php$gs_php_version-$gs_name php-$gs_name"
@@ -134,11 +138,17 @@ gs_php_candidates() {
 # CANDIDATE...: the first that there is.
 gs_php_install() {
   if command -v dnf > /dev/null 2>&1; then
-    for gs_package in "$@"; do
-      if dnf -q list "$gs_package" > /dev/null 2>&1; then
-        gs_install "$gs_package"
-        return
-      fi
+    # All are asked for at once; of several numbers the highest counts.
+    gs_known=$(dnf -q repoquery --qf '%{name}' "$@" < /dev/null) || return 1
+    gs_known=$(printf '%s\n' "$gs_known" | sort -ru)
+    for gs_candidate in "$@"; do
+      for gs_package in $gs_known; do
+        case $gs_package in $gs_candidate)
+          gs_install "$gs_package"
+          return
+          ;;
+        esac
+      done
     done
     return 1
   fi

@@ -20,7 +20,7 @@ gs_package() {
 }
 gs_install() {
   if command -v dnf > /dev/null 2>&1; then
-    rpm -q --whatprovides "$@" > /dev/null 2>&1 && return 0
+    gs_rpm_has "$@" && return 0
     # dnf waits for its lock by itself.
     gs_touch && dnf -y --setopt=install_weak_deps=False install "$@" < /dev/null
     return
@@ -32,6 +32,13 @@ gs_install() {
   gs_apt_renew
   apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef \
     -o Dpkg::Options::=--force-confold install "$@" < /dev/null
+}
+# NAME...: all are installed, by what packages provide, or written as name-version or name.architecture.
+gs_rpm_has() {
+  rpm -q --whatprovides "$@" > /dev/null 2>&1 && return 0
+  for gs_name in "$@"; do
+    rpm -q --whatprovides "$gs_name" > /dev/null 2>&1 || rpm -q "$gs_name" > /dev/null 2>&1 || return 1
+  done
 }
 # The package lists, once in a run.
 gs_apt_renew() {

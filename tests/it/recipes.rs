@@ -22,6 +22,7 @@ fn recipes_in(name: &str) -> Vec<PathBuf> {
 }
 
 mod batches;
+mod dnf;
 mod drift;
 mod includes;
 mod missing;
