@@ -22,9 +22,11 @@ fn recipes_in(name: &str) -> Vec<PathBuf> {
 }
 
 mod batches;
+mod database;
 mod dnf;
 mod drift;
 mod includes;
+mod machine;
 mod missing;
 mod mutations;
 mod php;
@@ -38,8 +40,8 @@ mod secrets;
 mod sources;
 
 use running::{
-    applied, failure, first_result, instance, mode, results, run, set_mode, shells, with_functions,
-    written,
+    applied, failure, first_result, instance, library, mode, results, run, set_mode, shells,
+    with_functions, written,
 };
 
 /// Binds a valid recipe to values as settings would give them.

@@ -3,15 +3,14 @@
 
 use std::path::Path;
 
-use goldseed::document::Document;
 use goldseed::recipe::StepResult::{self, Changed, Ok as Unchanged};
-use goldseed::recipe::{Bound, Library, Purpose, Script, compile};
+use goldseed::recipe::{Purpose, Script, compile};
 
-use super::written;
+use super::machine::{Machine, Run};
+use super::{library, written};
 
-mod machine;
-
-use machine::{Machine, Run};
+/// Builds the packages and repositories below /srv.
+const MAKE_REPOSITORIES: &str = include_str!("dnf/make-repositories");
 
 /// Steps as one script, compiled in a folder that holds their files.
 fn steps(folder: &Path, steps: &str) -> Script {
@@ -20,14 +19,6 @@ fn steps(folder: &Path, steps: &str) -> Script {
         Purpose::Apply,
     )
     .unwrap_or_else(|mistakes| panic!("{mistakes}"))
-}
-
-/// A recipe of the library with values.
-fn library(name: &str, values: &str) -> Vec<Bound> {
-    let recipe = Library::new(None).load(name).unwrap();
-    let values = Document::parse(Path::new("goldseed.yaml"), values.to_owned()).unwrap();
-    let bound = recipe.bind(&values.source, 0..0, Some(&values.root));
-    vec![bound.unwrap_or_else(|mistakes| panic!("{mistakes}"))]
 }
 
 fn result(run: &Run, id: &str) -> StepResult {
@@ -39,25 +30,14 @@ fn result(run: &Run, id: &str) -> StepResult {
 fn settles(machine: &Machine, script: &Script) {
     let first = machine.run(script);
     assert_eq!(result(&first, "written/1"), Changed, "{}", first.log);
-    nothing_changes(machine, script);
-}
-
-fn nothing_changes(machine: &Machine, script: &Script) {
-    let again = machine.run(script);
-    assert_eq!(again.code, 0, "{}", again.log);
-    for (id, result) in &again.results {
-        assert!(
-            matches!(result, Unchanged | StepResult::Skipped),
-            "{id}: {}",
-            again.log
-        );
-    }
+    machine.changes_nothing(script);
 }
 
 /// One machine for all, because it has to be built: each part stands on what the parts before it left.
 #[test]
 fn what_amazon_linux_alone_has_works_with_a_real_dnf() {
-    let machine = Machine::start();
+    let machine = Machine::start("goldseed/amazon-linux", "none", &[]);
+    machine.sh(MAKE_REPOSITORIES);
     packages(&machine);
     repositories(&machine);
     services(&machine);
@@ -80,12 +60,11 @@ fn packages(machine: &Machine) {
         "what a package recommends does not come along"
     );
     // By what it provides, with its version, with its architecture.
-    nothing_changes(
-        machine,
-        &package("[tools-of-a-site, site-tools-1.0, site-tools-1.0-1, site-tools.noarch]"),
-    );
+    machine.changes_nothing(&package(
+        "[tools-of-a-site, site-tools-1.0, site-tools-1.0-1, site-tools.noarch]",
+    ));
     settles(machine, &package("[site-tools, site-manual-1.0]"));
-    nothing_changes(machine, &package("{al2023: [], debian: [nginx]}"));
+    machine.changes_nothing(&package("{al2023: [], debian: [nginx]}"));
 
     let run = machine.run(&package("[no-such-package]"));
     assert_eq!(run.code, 1, "{}", run.log);
@@ -199,12 +178,12 @@ fn extensions_of_php(machine: &Machine) {
 
     // The recipe takes the package, and builds nothing, on a machine that lacks it.
     machine.sh("dnf -q -y remove php8.2-pecl-redis6; ! php -m | grep -x redis");
-    let recipe = library("php-redis", "{}");
+    let recipe = [library("php-redis", "{}")];
     let apply = compile(&recipe, Purpose::Apply).unwrap();
     let run = machine.run(&apply);
     assert_eq!(result(&run, "php-redis/1"), Unchanged, "{}", run.log);
     assert_eq!(result(&run, "php-redis/2"), Changed, "{}", run.log);
-    nothing_changes(machine, &apply);
+    machine.changes_nothing(&apply);
     let checks = machine.run(&compile(&recipe, Purpose::Verify).unwrap());
     assert_eq!(checks.code, 0, "{}", checks.log);
 }
@@ -254,7 +233,7 @@ fn security_updates(machine: &Machine) {
         "dnf -q -y install site-both site-needs site-held; echo excludepkgs=site-held >>/etc/dnf/dnf.conf",
     );
     let versions = || machine.sh("rpm -q site-old site-both site-needs site-held site-tools");
-    let recipe = library("security-updates", "{}");
+    let recipe = [library("security-updates", "{}")];
     let apply = compile(&recipe, Purpose::Apply).unwrap();
     let run = machine.run(&apply);
     assert_eq!(run.code, 0, "{}", run.log);
@@ -270,7 +249,7 @@ fn security_updates(machine: &Machine) {
         machine.sh(&format!("{notes} | tail -n +2")),
         "site-both.noarch 1.0-1 -> 1.1-1\nsite-helper.noarch 1.0-1\nsite-needs.noarch 1.0-1 -> 1.1-1\n"
     );
-    nothing_changes(machine, &apply);
+    machine.changes_nothing(&apply);
     let checks = compile(&recipe, Purpose::Verify).unwrap();
     let run = machine.run(&checks);
     assert_eq!(run.code, 0, "{}", run.log);
@@ -283,7 +262,7 @@ fn security_updates(machine: &Machine) {
     let run = machine.run(&apply);
     assert_eq!(run.code, 0, "{}", run.log);
     assert_eq!(machine.sh("rpm -q site-both"), "site-both-1.1-1.noarch\n");
-    nothing_changes(machine, &apply);
+    machine.changes_nothing(&apply);
 
     // A source that cannot be asked is no reason to be content, though dnf passes over it.
     let gone = "[gone]\\nname=gone\\nbaseurl=file:///srv/gone\\nenabled=1\\ngpgcheck=0\\n";
@@ -295,7 +274,10 @@ fn security_updates(machine: &Machine) {
     machine.sh("rm /etc/yum.repos.d/gone.repo");
 
     // A machine may keep to one state of the distribution.
-    let recipe = library("security-updates", "release: \"2023.8.20250818\"\n");
+    let recipe = [library(
+        "security-updates",
+        "release: \"2023.8.20250818\"\n",
+    )];
     let run = machine.run(&compile(&recipe, Purpose::Apply).unwrap());
     assert_eq!(run.code, 1, "there is no such state here: {}", run.log);
     assert_eq!(
@@ -306,7 +288,7 @@ fn security_updates(machine: &Machine) {
 
 fn mounts(machine: &Machine) {
     machine.sh("mkdir /srv/share; echo here >/srv/share/file");
-    let recipe = library("mount-efs", "file_system: fs-0123456789abcdef0\n");
+    let recipe = [library("mount-efs", "file_system: fs-0123456789abcdef0\n")];
     let apply = compile(&recipe, Purpose::Apply).unwrap();
     let run = machine.run(&apply);
     assert_eq!(run.code, 0, "{}", run.log);
@@ -314,7 +296,7 @@ fn mounts(machine: &Machine) {
         machine.sh("cat /mnt/efs/file; grep ' /mnt/efs ' /etc/fstab"),
         "here\nfs-0123456789abcdef0:/ /mnt/efs efs _netdev,nofail,x-systemd.mount-timeout=30s,tls 0 0\n"
     );
-    nothing_changes(machine, &apply);
+    machine.changes_nothing(&apply);
     let checks = machine.run(&compile(&recipe, Purpose::Verify).unwrap());
     assert_eq!(checks.code, 0, "{}", checks.log);
     machine.sh("rpm -q amazon-efs-utils");

@@ -146,3 +146,12 @@ pub(super) fn written(root: &Path, steps: &str) -> Bound {
         .bind(&settings.source, 0..0, Some(&settings.root))
         .unwrap()
 }
+
+/// A recipe of the library with values.
+pub(super) fn library(name: &str, values: &str) -> Bound {
+    let recipe = Library::new(None).load(name).unwrap();
+    let values = Document::parse(Path::new("goldseed.yaml"), values.to_owned()).unwrap();
+    recipe
+        .bind(&values.source, 0..0, Some(&values.root))
+        .unwrap_or_else(|mistakes| panic!("{mistakes}"))
+}

@@ -1,16 +1,18 @@
-//! A container of the image `goldseed/amazon-linux`, without a network.
+//! Containers with systemd in which scripts are run as on a node, without the local AWS around them.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use goldseed::recipe::{Line, Reader, Script, StepResult};
 
 /// Where `scripts/setup` writes down which engine there is and the flags that machines need.
 const ENGINE: &str = "/var/lib/goldseed-sandbox/engine";
 
-/// Builds the packages and repositories below /srv.
-const MAKE_REPOSITORIES: &str = include_str!("make-repositories");
+/// Docker mounts the cgroups read-only, and systemd must write there. As in `scripts/setup`.
+const REMOUNT: &str =
+    "for at in /sys/fs/cgroup /sys/fs/cgroup/systemd; do mount -o remount,rw $at; done; ";
 
 /// A machine; it goes when this is dropped.
 pub(super) struct Machine {
@@ -26,33 +28,43 @@ pub(super) struct Run {
 }
 
 impl Machine {
-    /// Starts one, with its repositories, and with systemd ready for work.
-    pub(super) fn start() -> Self {
+    /// Starts one of an image of `scripts/setup`, with systemd ready for work; `network` is that of the engine's
+    /// `--network`, and `flags` are others.
+    pub(super) fn start(image: &str, network: &str, flags: &[&str]) -> Self {
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
         let found = fs_err::read_to_string(ENGINE).unwrap();
-        let (engine, flags) = found.split_once('\n').unwrap();
+        let (engine, needed) = found.split_once('\n').unwrap();
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let machine = Self {
             engine: engine.to_owned(),
-            name: format!("goldseed-dnf-{}", std::process::id()),
+            name: format!("goldseed-test-{}-{number}", std::process::id()),
         };
-        let mut run = Command::new(engine);
-        run.args(["run", "--detach", "--network", "none"])
-            .args(["--label", "goldseed.sandbox=dnf", "--name", &machine.name])
-            .args(flags.lines())
-            .arg("goldseed/amazon-linux");
-        if engine == "podman" {
-            run.arg("/sbin/init");
-        } else {
-            run.args(["/bin/sh", "-c", "for at in /sys/fs/cgroup /sys/fs/cgroup/systemd; do mount -o remount,rw $at; done; exec /sbin/init"]);
-        }
-        let started = run.output().unwrap();
+        // No metadata service is here to be waited for.
+        let init = format!(
+            "{}touch /etc/cloud/cloud-init.disabled; exec /sbin/init",
+            if engine == "podman" { "" } else { REMOUNT }
+        );
+        let started = Command::new(engine)
+            .args(["run", "--detach", "--network", network])
+            .args(["--label", "goldseed.sandbox=test", "--name", &machine.name])
+            .args(needed.lines().chain(flags.iter().copied()))
+            .args([image, "/bin/sh", "-c", &init])
+            .output()
+            .unwrap();
         assert!(
             started.status.success(),
             "{}",
             String::from_utf8_lossy(&started.stderr)
         );
-        machine.sh("until systemctl is-system-running | grep -qE 'running|degraded'; do sleep 0.1; done 2>/dev/null");
-        machine.sh(MAKE_REPOSITORIES);
+        machine.sh(
+            "until systemctl is-system-running 2>/dev/null | grep -qE 'running|degraded'; do sleep 0.1; done",
+        );
         machine
+    }
+
+    /// What another machine gives as its network, to share this one's.
+    pub(super) fn network(&self) -> String {
+        format!("container:{}", self.name)
     }
 
     /// Runs a command that must succeed; gives its standard output.
@@ -67,7 +79,7 @@ impl Machine {
         text
     }
 
-    /// Runs a script as a node does, by the shell that Amazon Linux calls `sh`; its log is in /srv/log meanwhile.
+    /// Runs a script by the shell that Amazon Linux calls `sh`; its log is in /srv/log meanwhile.
     pub(super) fn run(&self, script: &Script) -> Run {
         let output = self.exec(
             "bash --posix -s 2>&1 | tee /srv/log; exit ${PIPESTATUS[0]}",
@@ -84,6 +96,19 @@ impl Machine {
             code: output.status.code().unwrap(),
             results: results.collect(),
             log: String::from_utf8_lossy(&output.stdout).into_owned(),
+        }
+    }
+
+    /// Runs a script that must find nothing to do.
+    pub(super) fn changes_nothing(&self, script: &Script) {
+        let run = self.run(script);
+        assert_eq!(run.code, 0, "{}", run.log);
+        for (id, result) in &run.results {
+            assert!(
+                matches!(result, StepResult::Ok | StepResult::Skipped),
+                "{id}: {}",
+                run.log
+            );
         }
     }
 

@@ -1,0 +1,140 @@
+//! A site whose database and code come over TLS: a MariaDB that takes nothing else, and an archive of WordPress.
+
+use goldseed::recipe::{Purpose, Script, compile};
+
+use super::machine::Machine;
+use super::{library, with_functions};
+
+/// On the database's machine: an authority, certificates of the names that are used, and the database, which speaks
+/// TLS alone.
+const SERVERS: &str = r#"
+mkdir -p /srv/web/global && cd /srv
+authority() {
+    openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$1" -keyout "$1.key" -out "$1.pem" 2>/dev/null
+}
+certificate() {
+    openssl req -newkey rsa:2048 -nodes -subj "/CN=$2" -keyout "$1-server.key" -out server.csr 2>/dev/null
+    printf 'subjectAltName=DNS:db.example,DNS:truststore.pki.rds.amazonaws.com,DNS:downloads.example\n' >names
+    openssl x509 -req -in server.csr -CA "$1.pem" -CAkey "$1.key" -CAcreateserial -days 2 -extfile names -out "$1-server.pem" 2>/dev/null
+}
+for name in authority other; do
+    authority $name
+    certificate $name db.example
+done
+cp authority.pem web/global/global-bundle.pem
+chmod 0644 ./*.key
+printf '[mariadbd]\nssl-cert = /srv/server.pem\nssl-key = /srv/server.key\nrequire-secure-transport = ON\nport = 3307\n' \
+    >/etc/mysql/mariadb.conf.d/95-tls.cnf
+cat >/srv/start <<'SCRIPT'
+pkill mariadbd || :
+while pgrep mariadbd >/dev/null; do sleep 0.1; done
+ln -sf "/srv/$1-server.pem" /srv/server.pem
+ln -sf "/srv/$1-server.key" /srv/server.key
+DATABASE_PASSWORD=hunter2hunter2 setsid goldseed-database >/srv/database.log 2>&1 </dev/null &
+until mariadb-admin --socket=/run/mysqld/mysqld.sock ping >/dev/null 2>&1; do sleep 0.1; done
+SCRIPT
+sh /srv/start authority
+cd web
+setsid openssl s_server -quiet -WWW -accept 443 -cert ../authority-server.pem -key ../authority-server.key >/dev/null 2>&1 </dev/null &
+"#;
+
+/// On the web server's machine, which has the same loopback: names, a share, and an archive of what the distribution has.
+const GROUND: &str = r"
+printf '127.0.0.1 db.example truststore.pki.rds.amazonaws.com downloads.example\n' >>/etc/hosts
+mkdir -p /var/lib/cloud/data /run/sandbox/file-systems/fs-0123456789abcdef0
+echo i-0123456789abcdef0 >/var/lib/cloud/data/instance-id
+update-ca-certificates >/dev/null 2>&1
+apt-get -qq update
+apt-get -qq -y install wordpress wordpress-theme-twentytwentythree >/dev/null 2>&1
+tar --create --gzip --dereference --directory /usr/share --file /srv/wordpress.tar.gz wordpress
+";
+
+#[test]
+fn a_site_whose_database_and_archive_come_by_tls_alone() {
+    let database = Machine::start("goldseed/database", "none", &[]);
+    database.sh(SERVERS);
+    let web = Machine::start(
+        "goldseed/platform-php",
+        &database.network(),
+        &["--volume", PACKAGES],
+    );
+    let authority = database.sh("cat /srv/authority.pem");
+    web.sh(&format!(
+        "cat >/usr/local/share/ca-certificates/test.crt <<'PEM'\n{authority}PEM\n{GROUND}"
+    ));
+    // Both have one network, and each its own disk.
+    let archive = web.sh("base64 -w 0 /srv/wordpress.tar.gz");
+    database.sh(&format!(
+        "base64 -d >/srv/web/wordpress.tar.gz <<'BASE64'\n{archive}\nBASE64\n"
+    ));
+    let digest = web.sh("sha256sum </srv/wordpress.tar.gz | cut -d ' ' -f 1");
+
+    let site = format!(
+        "{{title: Tea, admin_email: admin@example.com, url: \"https://www.example.com\", \
+         archive: \"https://downloads.example/wordpress.tar.gz\", sha256: {}}}",
+        digest.trim()
+    );
+    let recipes = [
+        library("bridge", "{}"),
+        library("mount-efs", "file_system: fs-0123456789abcdef0"),
+        library(
+            "configure-db",
+            "{host: db.example, port: 3307, name: site, user: admin, password: \"ssm:/db\", tls: true}",
+        ),
+        library("install-wordpress", &site),
+    ];
+    let apply = told_the_secret(&compile(&recipes, Purpose::Apply).unwrap());
+    let run = web.run(&apply);
+    assert_eq!(run.code, 0, "{}", run.log);
+    web.changes_nothing(&apply);
+    web.sh("/opt/goldseed/bridge/deploy --in-place");
+    let checks = web.run(&compile(&recipes, Purpose::Verify).unwrap());
+    assert_eq!(checks.code, 0, "{}", checks.log);
+    let cipher = web.sh("echo \"SHOW STATUS LIKE 'Ssl_cipher'\" | /opt/goldseed/bin/database");
+    assert!(cipher.contains("TLS"), "{cipher}");
+
+    // A visitor who comes through the balancer, by its name and not by the site's, sees the page.
+    let visit = || {
+        web.sh(
+            "curl -sS -H 'X-Forwarded-For: 192.0.2.1' -o /srv/page -w '%{http_code} %{redirect_url}' http://127.0.0.1/",
+        )
+    };
+    assert_eq!(visit(), "200 ");
+    web.sh("grep -q wp-content/themes /srv/page && grep -q '</html>' /srv/page && grep -q https://www.example.com/ /srv/page");
+
+    // A server whose certificate another authority has signed is not spoken to, by the command line and by PHP.
+    let ask = "echo 'SELECT 42;' | /opt/goldseed/bin/database 2>&1 || echo refused";
+    assert_eq!(web.sh(ask), "42\n");
+    database.sh("sh /srv/start other");
+    let answer = web.sh(ask);
+    assert!(
+        answer.contains("certificate") && answer.contains("refused"),
+        "{answer}"
+    );
+    assert!(!visit().starts_with("200"));
+    database.sh("sh /srv/start authority");
+    assert_eq!(visit(), "200 ");
+
+    // The list of authorities is published anew: the next build takes it.
+    database.sh("cat /srv/other.pem >>/srv/web/global/global-bundle.pem");
+    let run = web.run(&apply);
+    assert_eq!(run.code, 0, "{}", run.log);
+    assert_eq!(
+        web.sh("grep -c BEGIN /etc/goldseed/database/ca.pem"),
+        "2\n",
+        "{}",
+        run.log
+    );
+    web.changes_nothing(&apply);
+}
+
+/// Where `scripts/setup` keeps the packages that machines without a network install, and where they look for them.
+const PACKAGES: &str = "/var/lib/goldseed-sandbox/packages:/run/sandbox/packages:ro";
+
+/// The script, with the value of every secret.
+fn told_the_secret(script: &Script) -> Script {
+    with_functions(
+        script,
+        "gs_fetch() { printf '{\"Value\": \"hunter2hunter2\"}' > \"$gs_work/answer\"; }",
+    )
+}
