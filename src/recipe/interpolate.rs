@@ -26,7 +26,8 @@ enum Piece<'a> {
 }
 
 /// Replaces references in all values of a tree; keys stay. `shell` names entries of the outermost map that are shell
-/// commands: a reference there is a mistake. `secrets` names the secrets that may be mentioned.
+/// commands: a reference there is a mistake, and of their `env` a variable is left out whose whole value is a parameter
+/// that is not set. `secrets` names the secrets that may be mentioned.
 pub(crate) fn resolve(
     node: &Node,
     scope: &Scope,
@@ -49,6 +50,8 @@ pub(crate) fn resolve(
                     let resolved = if shell.contains(&key.text.as_str()) {
                         shell_value(value, key, review);
                         value.clone()
+                    } else if key.text == "env" && !shell.is_empty() {
+                        resolve(&without_unset(value, scope), scope, &[], secrets, review)
                     } else {
                         resolve(value, scope, &[], secrets, review)
                     };
@@ -60,6 +63,26 @@ pub(crate) fn resolve(
     };
     Node {
         value,
+        span: node.span.clone(),
+    }
+}
+
+/// The entries of a map but those whose whole value is a parameter that is not set.
+fn without_unset(node: &Node, scope: &Scope) -> Node {
+    let Value::Map(entries) = &node.value else {
+        return node.clone();
+    };
+    let is_set = |value: &Node| {
+        match &value.value {
+        Value::Text { text, .. } => !pieces(text).is_ok_and(|pieces| {
+            matches!(pieces.as_slice(), [Piece::Reference(name)] if scope.unset.iter().any(|unset| unset == name))
+        }),
+        _ => true,
+    }
+    };
+    let kept = entries.iter().filter(|(_, value)| is_set(value));
+    Node {
+        value: Value::Map(kept.cloned().collect()),
         span: node.span.clone(),
     }
 }

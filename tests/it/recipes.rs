@@ -29,6 +29,7 @@ mod includes;
 mod machine;
 mod missing;
 mod mutations;
+mod optional;
 mod php;
 mod reboots;
 mod redirects;

@@ -73,6 +73,31 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     })
 }
 
+/// A file that holds a text.
+pub(super) fn with_text(path: String, attributes: Attributes, content: String) -> Work {
+    let look = Look::File {
+        path: path.clone(),
+        attributes: attributes.expected(REGULAR_FILE),
+        digest: Digest::of(&content).to_string(),
+    };
+    let words = [
+        path.clone(),
+        attributes.owner,
+        attributes.group,
+        attributes.mode,
+        String::new(),
+        "text".to_owned(),
+        content,
+    ];
+    Work {
+        looks: vec![look],
+        looks_decide: true,
+        in_batch: true,
+        claims: vec![path],
+        ..Work::call("gs_file", words)
+    }
+}
+
 /// Exactly one of the ways to say what is in a file.
 pub(super) fn content(
     fields: &Fields<'_>,
@@ -144,6 +169,16 @@ fn render(source: &Source, secrets: &[String], site: &Site<'_>) -> Option<String
         environment.set_syntax(syntax);
     }
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    // It would write the word `none`.
+    environment.set_formatter(|out, state, value| {
+        if value.is_none() {
+            return Err(minijinja::Error::new(
+                minijinja::ErrorKind::InvalidOperation,
+                "a parameter that is not set cannot be written: ask `{% if … %}` around it",
+            ));
+        }
+        minijinja::escape_formatter(out, state, value)
+    });
     environment.add_filter("php", |text: &str| literal(text, "php"));
     environment.add_filter("sh", |text: &str| literal(text, "sh"));
     let mut values: std::collections::BTreeMap<&str, minijinja::Value> =
@@ -175,20 +210,22 @@ fn render(source: &Source, secrets: &[String], site: &Site<'_>) -> Option<String
             let what = error
                 .detail()
                 .map_or_else(|| error.kind().to_string(), str::to_owned);
-            let written = source.slice(&span);
-            let secret = site
-                .scope
-                .arguments
-                .get(written.trim())
-                .is_some_and(|argument| matches!(argument, Argument::Secret(_)));
+            let mut arguments = site.scope.arguments.iter();
+            let secret = arguments.find(|(name, argument)| {
+                matches!(argument, Argument::Secret(_)) && what == format!("`{name}` is undefined")
+            });
+            if let Some((name, _)) = secret {
+                review
+                    .error(span, format!("the secret `{name}` cannot stand in this template, not even in a question"))
+                    .help("only a `secret-file` that names the secret under `secrets` may hold it");
+                site.review.absorb(review.take());
+                return None;
+            }
             let finding = review.error(
                 span.clone(),
                 format!("this template cannot be filled in: {what}"),
             );
-            if secret {
-                finding
-                    .help("only a `secret-file` that names the secret under `secrets` may hold it");
-            } else if matches!(error.kind(), minijinja::ErrorKind::UndefinedError) {
+            if matches!(error.kind(), minijinja::ErrorKind::UndefinedError) {
                 finding.help("a template knows the recipe's parameters by their names");
             } else {
                 finding.help("templates are Jinja: {{ name }}, {% if name %} … {% endif %}, {% for item in list %} … {% endfor %}");

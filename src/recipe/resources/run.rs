@@ -186,16 +186,21 @@ fn secrets(node: &Node, site: &Site<'_>) -> Option<Vec<(String, String, String)>
             .help("add `on: boot`, `on: seed` or `on: migrate`");
         return None;
     }
-    let entry = |(key, value): &(Key, Node)| {
+    let mut found = Vec::new();
+    for (key, value) in document::entries(node, site.review)? {
         variable(key, site.review)?;
         let name = document::text(value, site.review)?;
-        let reference = secret(name, value, site)?;
-        Some((key.text.clone(), name.to_owned(), reference))
-    };
-    document::entries(node, site.review)?
-        .iter()
-        .map(entry)
-        .collect()
+        if !is_unset(name, site) {
+            let reference = secret(name, value, site)?;
+            found.push((key.text.clone(), name.to_owned(), reference));
+        }
+    }
+    Some(found)
+}
+
+/// Whether this is a parameter that is optional and not set: what would take its value goes without.
+pub(super) fn is_unset(name: &str, site: &Site<'_>) -> bool {
+    site.scope.unset.iter().any(|unset| unset == name)
 }
 
 /// The reference that a parameter of type secret holds.

@@ -1,6 +1,6 @@
 //! `secret-file:`: a file with secrets in it, written by the machine itself and never in an image.
 
-use super::run::secret;
+use super::run::{is_unset, secret};
 use super::{Attributes, REGULAR_FILE, Resource, Site, Work, file, path};
 use crate::document::{self, Node};
 
@@ -21,7 +21,9 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let mut secrets = Vec::new();
     for item in fields.required("secrets", document::items)? {
         let name = document::text(item, review)?;
-        secrets.push((name.to_owned(), secret(name, item, site)?));
+        if !is_unset(name, site) {
+            secrets.push((name.to_owned(), secret(name, item, site)?));
+        }
     }
     let (path, attributes) = (path?, attributes?);
     // Boot steps are done on the seed too: on its disk the file would travel in the image.
@@ -50,6 +52,10 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let Ok(content) = String::from_utf8(content) else {
         return None;
     };
+    if secrets.is_empty() {
+        // None of them is set: an ordinary file.
+        return Some(file::with_text(path, attributes, content));
+    }
     let expected = format!("{}|{path}", attributes.expected(REGULAR_FILE).word());
     let references: Vec<String> = secrets
         .iter()
