@@ -132,9 +132,12 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        let removed = Command::new(&self.engine)
-            .args(["rm", "--force", "--time", "0", &self.name])
-            .output();
-        drop(removed);
+        for words in [["kill", "--signal=KILL"], ["rm", "--force"]] {
+            let ended = Command::new(&self.engine)
+                .args(words)
+                .arg(&self.name)
+                .output();
+            drop(ended);
+        }
     }
 }
