@@ -27,7 +27,7 @@ enum Form {
 }
 
 /// The forms of keys that are not text, by their names; of one type alone where the first part is not empty.
-const FORMS: [(&str, &str, Form); 37] = [
+const FORMS: [(&str, &str, Form); 38] = [
     ("archive", "strip", Form::Number),
     ("command", "env", Form::Settings),
     ("cron", "env", Form::Settings),

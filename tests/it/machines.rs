@@ -114,6 +114,7 @@ async fn a_machine_whose_disk_is_full_says_so_in_the_log_and_in_the_command() {
         script: "mkdir -p /var/lib/goldseed && mount -t tmpfs -o size=16k,nr_inodes=2 none /var/lib/goldseed || exit 9\n\
                  head -c 100000 /dev/zero > /var/lib/goldseed/archive && exit 8\necho still talking\nexit 3\n",
         limit: Duration::from_mins(5),
+        contents: &[],
     };
     let mut log = Vec::new();
     let code = node.run(&fill, |bytes| log.extend_from_slice(bytes)).await;
@@ -127,6 +128,7 @@ async fn a_machine_whose_disk_is_full_says_so_in_the_log_and_in_the_command() {
         unit: "goldseed-20261123-000000-0000-next".to_owned(),
         script: "true\n",
         limit: Duration::from_mins(5),
+        contents: &[],
     };
     match node.run(&next, |_| {}).await {
         Err(NodeError::Command { output, .. }) => {

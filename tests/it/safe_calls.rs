@@ -30,11 +30,13 @@ enum Safe {
 }
 
 /// Every call that `src/cloud` makes: service, operation as the SDK names it, why it is safe.
-const CALLS: [(&str, &str, Safe); 36] = [
+const CALLS: [(&str, &str, Safe); 39] = [
     ("ec2", "run_instances", Safe::Token),
     ("ec2", "create_image", Safe::Name),
     ("ec2", "create_tags", Safe::Nature),
+    ("ec2", "delete_snapshot", Safe::Nature),
     ("ec2", "deregister_image", Safe::Nature),
+    ("ec2", "reboot_instances", Safe::Nature),
     ("ec2", "start_instances", Safe::Nature),
     ("ec2", "stop_instances", Safe::Nature),
     ("ec2", "terminate_instances", Safe::Nature),
@@ -42,6 +44,7 @@ const CALLS: [(&str, &str, Safe); 36] = [
     ("ec2", "describe_instance_status", Safe::Reads),
     ("ec2", "describe_instance_types", Safe::Reads),
     ("ec2", "describe_instances", Safe::Reads),
+    ("ec2", "describe_launch_template_versions", Safe::Reads),
     ("ec2", "describe_route_tables", Safe::Reads),
     ("ec2", "describe_security_groups", Safe::Reads),
     ("ec2", "describe_snapshots", Safe::Reads),
