@@ -173,7 +173,16 @@ pub(super) async fn find(
         }
     }
     let message = format!("no pipeline of {} has a run {run}", settings.path.display());
-    Err(Failure::new(Code::Invalid, message).hint("`goldseed runs` lists the runs there are"))
+    let mut failure =
+        Failure::new(Code::Invalid, message).hint("`goldseed runs` lists the runs there are");
+    for name in settings.pipelines.keys() {
+        let unreadable = run::runs(cloud, name).await?.into_iter();
+        let unreadable = unreadable.filter_map(Result::err);
+        failure
+            .causes
+            .extend(unreadable.map(|error| error.to_string()));
+    }
+    Err(failure)
 }
 
 /// Finds the one run that is unfinished among the pipelines of the settings.
