@@ -316,7 +316,7 @@ fn a_swap_that_is_announced_while_the_run_is_taken_over_is_seen() {
         .set_hook(Some(goldseed::sandbox::Hook::new(move |request| {
             if request.operation == "PutParameter" && request.parameters["Name"] == *taken {
                 // It is sent once more where this is too long for it.
-                drop(begins.send(()));
+                begins.send(()).unwrap();
                 return Fate::Stall(Duration::from_secs(1));
             }
             Fate::Serve
