@@ -124,6 +124,19 @@ pub enum PipelineError {
     /// The environment changed under our hands.
     #[error("{0}")]
     Disturbed(String),
+    /// The environment is Ready on a base image that is neither the one this run found nor the one it was to set.
+    #[error(
+        "the base image of {environment} is {now} now and was {was} when this run looked: somebody changed it, and \
+         nothing was sent"
+    )]
+    Overtaken {
+        /// The environment's name.
+        environment: String,
+        /// The base image that is deployed.
+        now: ImageId,
+        /// The one that this run found.
+        was: ImageId,
+    },
 }
 
 impl From<StepError<PipelineError>> for PipelineError {
@@ -146,6 +159,7 @@ impl PipelineError {
             Self::RollbackFailed { .. } | Self::RollbackUnwell { .. } => {
                 Some(Verdict::RollbackFailed)
             }
+            Self::Overtaken { .. } => Some(Verdict::Overtaken),
             _ => None,
         }
     }

@@ -138,6 +138,8 @@ pub enum Verdict {
     RollbackFailed,
     /// Ended by hand.
     Abandoned,
+    /// Somebody else's change took the place of the one that it was to make.
+    Overtaken,
 }
 
 impl Verdict {
@@ -149,6 +151,7 @@ impl Verdict {
             Self::RolledBack => "rolled back",
             Self::RollbackFailed => "rollback failed",
             Self::Abandoned => "abandoned",
+            Self::Overtaken => "overtaken",
         }
     }
 }

@@ -49,7 +49,8 @@ pub async fn let_go(context: &Context<'_>, run: &Run) -> Result<(), PipelineErro
         return Ok(());
     };
     let unfinished = record.unfinished().map(|step| step.id.as_str());
-    if matches!(unfinished, Some("swap/update" | "rollback/update")) {
+    let may_be_on_its_way = matches!(unfinished, Some("swap/update" | "rollback/update"));
+    if may_be_on_its_way && record.verdict.is_none() {
         return Ok(());
     }
     Ok(run::let_go(context.cloud, &ready.environment, record).await?)
@@ -123,7 +124,7 @@ pub(super) async fn is_unsent(
     Ok(match named {
         Named::Deployed | Named::UnderWay => false,
         Named::Failed => !has_begun(run, "swap/update"),
-        Named::Other(_) | Named::Nothing => true,
+        Named::Other { .. } | Named::Nothing => true,
     })
 }
 

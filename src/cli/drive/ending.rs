@@ -60,10 +60,12 @@ pub(super) async fn explain(
     let name = &context.plan.pipeline;
     let next = match (&error, verdict) {
         (PipelineError::Store(StoreError::TakenOver { .. }), _) => Vec::new(),
-        (PipelineError::Refused(_), Some(_)) => match golden_of(run) {
-            Some(golden) => vec![format!("goldseed promote {name} --image {golden}")],
-            None => Vec::new(),
-        },
+        (PipelineError::Refused(_) | PipelineError::Overtaken { .. }, Some(_)) => {
+            match golden_of(run) {
+                Some(golden) => vec![format!("goldseed promote {name} --image {golden}")],
+                None => Vec::new(),
+            }
+        }
         (_, Some(_)) => vec![
             format!("goldseed status {name}"),
             format!("goldseed history {name}"),

@@ -20,21 +20,30 @@ pub(super) async fn send(
         Named::UnderWay => return Ok(Swapped::Sent),
         // On the way back it is tried again.
         Named::Failed if way.direction == Direction::Forward => return Ok(Swapped::Sent),
-        Named::Other(image) if image != *way.from_image => {
-            return Err(PipelineError::Disturbed(format!(
-                "the base image of {} is {image} now and was {} when this run looked: somebody changed it, and \
-                 nothing was sent",
-                context.plan.environment, way.from_image
-            )));
+        Named::Other { image, settled } if image != *way.from_image => {
+            let environment = context.plan.environment.clone();
+            let was = way.from_image.clone();
+            return Err(if settled {
+                PipelineError::Overtaken {
+                    environment,
+                    now: image,
+                    was,
+                }
+            } else {
+                PipelineError::Disturbed(format!(
+                    "{environment} is on its way from {image}, and the base image was {was} when this run looked: \
+                     somebody changes it, and nothing was sent"
+                ))
+            });
         }
-        Named::Failed | Named::Other(_) | Named::Nothing => {}
+        Named::Failed | Named::Other { .. } | Named::Nothing => {}
     }
     match cloud.swap_base_image(id, way.to.image(), guard).await {
         Ok(()) => Ok(Swapped::Sent),
         Err(error) if lost_its_answer(&error) => {
             match names_image(context, id, way.to, way.to_image).await? {
                 Named::Deployed | Named::UnderWay | Named::Failed => Ok(Swapped::Sent),
-                Named::Other(_) | Named::Nothing => Err(error.into()),
+                Named::Other { .. } | Named::Nothing => Err(error.into()),
             }
         }
         Err(error) => Err(error.into()),
@@ -55,7 +64,12 @@ pub(super) enum Named {
     UnderWay,
     /// By a draft whose update failed: Beanstalk went back by itself.
     Failed,
-    Other(ImageId),
+    /// Another image is deployed.
+    Other {
+        image: ImageId,
+        /// Whether the environment is Ready with it.
+        settled: bool,
+    },
     Nothing,
 }
 
@@ -91,9 +105,11 @@ pub(super) async fn names_image(
         _ if failed => Named::Failed,
         _ => {
             let deployed = sets.iter().find(|set| set.is_deployed());
-            deployed
-                .and_then(ConfigurationSet::image)
-                .map_or(Named::Nothing, Named::Other)
+            let image = deployed.and_then(ConfigurationSet::image);
+            image.map_or(Named::Nothing, |image| Named::Other {
+                image,
+                settled: environment.is_ready(),
+            })
         }
     })
 }
