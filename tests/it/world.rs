@@ -13,6 +13,7 @@ use aws_sdk_elasticbeanstalk::types::{ConfigurationOptionSetting, EnvironmentSta
 use goldseed::sandbox::{Fate, Hook, Options, Request, RequestSeen, Sandbox};
 use tokio::runtime::Runtime;
 
+#[path = "world/output.rs"]
 mod output;
 
 pub(crate) use self::output::{Goldseed, Output};
@@ -371,7 +372,7 @@ impl World {
 
     /// The binary with its arguments, not started yet.
     pub(crate) fn goldseed<const N: usize>(&self, arguments: [&str; N]) -> Goldseed<'_> {
-        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_goldseed"));
+        let mut command = tokio::process::Command::new(output::binary());
         command
             .args(arguments)
             .env_clear()

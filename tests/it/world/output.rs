@@ -7,6 +7,15 @@ use std::sync::{Arc, OnceLock};
 
 use super::{PATIENCE, STOCK, World};
 
+/// The binary of this build: Cargo tells tests where it is, and puts it beside the folder of any other program.
+pub(super) fn binary() -> PathBuf {
+    if let Some(path) = option_env!("CARGO_BIN_EXE_goldseed") {
+        return path.into();
+    }
+    let this = std::env::current_exe().unwrap();
+    this.parent().unwrap().with_file_name("goldseed")
+}
+
 /// The binary before it is started.
 pub(crate) struct Goldseed<'a> {
     pub(super) world: &'a World,
@@ -89,7 +98,7 @@ impl Output {
             .map_or_else(|| "none".to_owned(), |code| code.to_string());
         let text = text
             .replace(&self.project.display().to_string(), "[project]")
-            .replace(env!("CARGO_BIN_EXE_goldseed"), "[goldseed]");
+            .replace(&binary().display().to_string(), "[goldseed]");
         let text = numbered(&text, r"\b[0-9a-f]{12}\b", "digest");
         format!("{text}[exit status: {status}]")
     }
@@ -120,7 +129,7 @@ fn normalised(text: &str, project: &Path, endpoint: &str) -> String {
         .filter(|line| !is_progress(line))
         .fold(String::new(), |text, line| text + line + "\n")
         .replace(&project.display().to_string(), "[project]")
-        .replace(env!("CARGO_BIN_EXE_goldseed"), "[goldseed]")
+        .replace(&binary().display().to_string(), "[goldseed]")
         .replace(endpoint.trim_start_matches("http://"), "[endpoint]")
         .replace(&format!("ada@{}", host.trim()), "ada@host")
         .replace(STOCK, "[stock image]");
