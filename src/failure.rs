@@ -1,6 +1,8 @@
 //! Every error becomes a message, its causes, hints, and an exit code. The one place that knows all error types.
 
-use crate::cloud::{CloudError, ErrorKind, WaitError};
+mod cloud;
+
+use crate::cloud::WaitError;
 use crate::document::Diagnostics;
 use crate::id::InstanceId;
 use crate::node::NodeError;
@@ -160,80 +162,6 @@ impl From<PlanError> for Failure {
                 causes: causes(&other).split_off(1),
                 ..Self::new(ExitCode::Invalid, other.to_string())
             },
-        }
-    }
-}
-
-impl From<CloudError> for Failure {
-    fn from(error: CloudError) -> Self {
-        let failure = Self::new(ExitCode::Aws, error.to_string());
-        match error.kind {
-            ErrorKind::NoCredentials => Self { code: ExitCode::Refused, ..failure }
-                .hint("log in (`aws sso login`, AWS_PROFILE, AWS_ACCESS_KEY_ID), then try again"),
-            ErrorKind::Refused if error.operation == "connect" => Self {
-                code: ExitCode::Refused,
-                ..failure
-            },
-            ErrorKind::Denied
-                if matches!(
-                    error.code.as_deref(),
-                    Some("InvalidClientTokenId" | "UnrecognizedClientException" | "SignatureDoesNotMatch")
-                ) =>
-            {
-                failure.hint("the access key is wrong or deactivated, or this machine's clock is off")
-            }
-            ErrorKind::Expired if error.code.as_deref() == Some("AuthFailure") => failure.hint(
-                "AWS does not accept the credentials: log in again, and look at this machine's clock",
-            ),
-            ErrorKind::Expired => failure.hint("log in again; the credentials have expired"),
-            ErrorKind::Denied => failure.hint(format!(
-                "the caller's role needs the permission for {}; see the README, \"What the tool may do\"",
-                error.operation
-            )),
-            ErrorKind::Quota => failure.hint(room(error.code.as_deref().unwrap_or_default())),
-            ErrorKind::Throttled => {
-                failure.hint("others use up the account's rate of requests; go on a little later")
-            }
-            ErrorKind::NotFound => failure.hint(
-                "it was removed, or is another account's or region's: look at what the settings name",
-            ),
-            ErrorKind::WrongState => failure.hint("wait until it has changed, then go on"),
-            ErrorKind::Refused => {
-                failure.hint("mend what AWS calls wrong where goldseed.yaml says it, then go on")
-            }
-            ErrorKind::Malformed => failure.hint(
-                "no AWS answers like this: look at AWS_ENDPOINT_URL and at proxies on the way",
-            ),
-            ErrorKind::Unreachable => {
-                failure.hint("check the network, AWS_ENDPOINT_URL and the region, then go on")
-            }
-            ErrorKind::HeldBack => failure.hint(
-                "it was not sent, or not a second time; `goldseed status` tells who holds the environment now",
-            ),
-            ErrorKind::AlreadyExists => {
-                failure.hint("something that is not of this run has this name: remove it, then go on")
-            }
-        }
-    }
-}
-
-/// What makes room again where a quota or the capacity is used up. Codes: EC2 and Systems Manager API references.
-fn room(code: &str) -> &'static str {
-    match code {
-        "VcpuLimitExceeded" | "InstanceLimitExceeded" => {
-            "terminate instances that nobody needs, or raise the quota of running instances (Service Quotas), then go on"
-        }
-        "ConcurrentSnapshotLimitExceeded" => {
-            "wait until other snapshots of this account are done, then go on"
-        }
-        "ParameterLimitExceeded" => {
-            "delete parameters that nobody needs: an account and region has room for 10,000 standard ones"
-        }
-        "InsufficientInstanceCapacity" | "InsufficientHostCapacity" | "InsufficientCapacity" => {
-            "set another `instance-type:` or `subnet:` below `seed:` and start another run, or go on later"
-        }
-        _ => {
-            "remove images and snapshots that nobody needs, or raise the quota (Service Quotas), then go on"
         }
     }
 }
