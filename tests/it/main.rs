@@ -25,6 +25,7 @@ mod reboot;
 mod recipe_tests;
 mod recipe_verbs;
 mod recipes;
+mod records;
 mod refusals;
 mod retries;
 mod runs;
