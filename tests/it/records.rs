@@ -158,18 +158,15 @@ proptest! {
             prop_assert!(unknown, "{:?}", opened);
             return Ok(());
         };
-        match serde_json::from_str::<RunRecord>(text) {
-            Ok(written) => {
-                let record = opened.unwrap();
-                prop_assert_eq!(record.steps, written.steps);
-                prop_assert_eq!(record.plan, written.plan);
-                prop_assert_eq!(record.verdict, written.verdict);
-            }
-            Err(_) => {
-                let error = opened.unwrap_err();
-                prop_assert_eq!(error.run(), Some(run.as_str()));
-                prop_assert!(error.to_string().contains(name.as_str()), "{}", error);
-            }
+        if let Ok(written) = serde_json::from_str::<RunRecord>(text) {
+            let record = opened.unwrap();
+            prop_assert_eq!(record.steps, written.steps);
+            prop_assert_eq!(record.plan, written.plan);
+            prop_assert_eq!(record.verdict, written.verdict);
+        } else {
+            let error = opened.unwrap_err();
+            prop_assert_eq!(error.run(), Some(run.as_str()));
+            prop_assert!(error.to_string().contains(name.as_str()), "{}", error);
         }
     }
 }
