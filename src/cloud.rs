@@ -10,6 +10,7 @@ mod connect;
 mod ec2;
 mod error;
 mod guard;
+mod halt;
 mod parameters;
 mod poll;
 mod probe;
@@ -30,6 +31,7 @@ pub use ec2::{
 };
 pub use error::{CloudError, ErrorKind};
 pub use guard::Guard;
+pub use halt::Halt;
 pub use parameters::{Parameter, Put, Version};
 pub use poll::{Look, Wait, WaitError};
 pub use probe::{Probe, ProbeAnswer};
@@ -46,6 +48,7 @@ pub struct Cloud {
     region: String,
     pace: Pace,
     events: Emitter,
+    halt: Halt,
 }
 
 impl Cloud {

@@ -183,8 +183,8 @@ impl<'a> Node<'a> {
         let (mut asked, mut failures) = (0, 0);
         loop {
             asked += 1;
-            pace.sleep_unscaled(pace.scale(ANSWERS.pause(asked, fastrand::f64())))
-                .await;
+            let pause = pace.scale(ANSWERS.pause(asked, fastrand::f64()));
+            self.cloud.pause(pause).await;
             let began = Instant::now();
             let invocation = match self.cloud.invocation(&sent, &self.instance).await {
                 Ok(invocation) => {
@@ -239,7 +239,7 @@ impl<'a> Node<'a> {
                     self.must_run().await?;
                     asked += 1;
                     let pause = ANSWERS.pause(asked, fastrand::f64());
-                    self.cloud.pace().sleep(pause).await;
+                    self.cloud.pause(self.cloud.pace().scale(pause)).await;
                 }
                 other => return Ok(other?),
             }

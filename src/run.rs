@@ -200,6 +200,7 @@ impl Run {
             });
             return Ok(output);
         }
+        self.cloud.halt().here().await;
         store::must_drive(&self.cloud, &self.record, self.page).await?;
         let started = std::time::Instant::now();
         let begun = pace::now().as_second() - self.record.started;

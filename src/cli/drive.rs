@@ -4,6 +4,7 @@ mod ending;
 mod work;
 
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 
 use super::{ExitCode, Failure, Invocation, guard, runs};
 use crate::cloud::Cloud;
@@ -226,10 +227,13 @@ async fn drive(
         environment: plan.environment.clone(),
         stages: work.stages(plan.migration.is_some()),
     });
-    let result = tokio::select! {
-        result = perform(&mut run, &context, work) => result,
-        signal = interrupted() => {
-            return interrupt(display, &context, &mut run, signal).await;
+    let result = match attended(cloud, Box::pin(perform(&mut run, &context, work))).await {
+        Attended::Ended(result) => result,
+        Attended::Halted(_, Some(Ok(made))) => Ok(made),
+        Attended::Halted(_, Some(Err(error))) if error.verdict().is_some() => Err(error),
+        Attended::Halted(halted, result) => {
+            let error = result.and_then(Result::err);
+            return interrupt(display, &context, &mut run, halted, error).await;
         }
     };
     let verdict = match &result {
@@ -261,6 +265,44 @@ async fn drive(
             ended(display, Err(failure))
         }
     }
+}
+
+/// How attended work ended.
+enum Attended<T> {
+    /// By itself.
+    Ended(T),
+    /// A signal came; what the work came to all the same, if it did.
+    Halted(Halted, Option<T>),
+}
+
+/// A signal that came.
+#[derive(Clone, Copy, Debug)]
+struct Halted {
+    /// What it was.
+    signal: &'static str,
+    /// Whether another came before the present call was finished: then it is left at once.
+    at_once: bool,
+}
+
+/// Does the work until it ends or a signal comes; then the present call is finished, and what came of it recorded.
+async fn attended<T>(cloud: &Cloud, mut work: Pin<Box<impl Future<Output = T>>>) -> Attended<T> {
+    let signal = tokio::select! {
+        result = &mut work => return Attended::Ended(result),
+        signal = interrupted() => signal,
+    };
+    cloud.halt().ask();
+    cloud.events().note(format!(
+        "{signal}: the present call is finished first; once more leaves at once"
+    ));
+    let (result, at_once) = tokio::select! {
+        biased;
+        result = &mut work => (Some(result), false),
+        () = cloud.halt().reached() => (None, false),
+        () = cloud.pace().sleep_unscaled(cloud.attempt_timeout()) => (None, false),
+        _ = interrupted() => (None, true),
+    };
+    cloud.halt().lift();
+    Attended::Halted(Halted { signal, at_once }, result)
 }
 
 async fn perform(run: &mut Run, context: &Context<'_>, work: &Work) -> Result<Made, PipelineError> {

@@ -125,6 +125,7 @@ impl Cloud {
             region,
             pace,
             events,
+            halt: super::Halt::default(),
         })
     }
 
@@ -132,6 +133,11 @@ impl Cloud {
     /// such a time, in which nobody could look.
     pub fn hung(&self, took: Duration) -> bool {
         took >= attempt_timeout(self.pace)
+    }
+
+    /// The longest that one attempt of a call takes at this connection's pace.
+    pub fn attempt_timeout(&self) -> Duration {
+        attempt_timeout(self.pace)
     }
 
     /// Asks who the credentials belong to. It is the first call of all: a wrong address or a dead network is told soon;

@@ -134,7 +134,7 @@ impl Cloud {
             });
             asked += 1;
             let pause = self.pace.scale(wait.schedule.pause(asked, fastrand::f64()));
-            self.pace.sleep_unscaled(pause.min(deadline.left())).await;
+            self.pause(pause.min(deadline.left())).await;
         }
     }
 }

@@ -28,7 +28,9 @@ impl Node<'_> {
         let mut asked = 0;
         loop {
             asked += 1;
-            pace.sleep(BACK.pause(asked, fastrand::f64())).await;
+            self.cloud
+                .pause(pace.scale(BACK.pause(asked, fastrand::f64())))
+                .await;
             let state = match self
                 .ask_within(unit, protocol::booted(unit), QUESTION)
                 .await

@@ -165,7 +165,8 @@ pub(super) async fn until_judged(
             waited_seconds: clock.elapsed().as_secs(),
         });
         let asked = u32::try_from(samples.len()).unwrap_or(u32::MAX);
-        cloud.pace().sleep(POLL.pause(asked, fastrand::f64())).await;
+        let pause = POLL.pause(asked, fastrand::f64());
+        cloud.pause(cloud.pace().scale(pause)).await;
     }
 }
 

@@ -85,6 +85,39 @@ fn an_interrupt_says_what_exists_and_how_to_go_on() {
     }
 }
 
+#[test]
+fn the_call_that_is_under_way_is_finished_and_recorded() {
+    let world = World::new();
+    let pid: Arc<OnceLock<u32>> = Arc::default();
+    let process = Arc::clone(&pid);
+    let came = std::sync::Mutex::new(false);
+    world.sandbox.set_hook(Some(Hook::new(move |request| {
+        let launches =
+            request.operation == "RunInstances" && request.parameters["DryRun"] != "true";
+        if !launches || std::mem::replace(&mut *came.lock().unwrap(), true) {
+            return Fate::Serve;
+        }
+        send_signal(*process.wait(), "INT");
+        // Its answer is on its way when the signal comes.
+        Fate::Stall(Duration::from_millis(300))
+    })));
+    let output = world.goldseed(["rebuild", "shop"]).run_as(&pid);
+    assert_eq!(output.code, Some(130), "{output}");
+    // The machine is there, and the message names it.
+    assert_eq!(world.launches(), 1, "{output}");
+    let text = output.stdout.clone() + &output.stderr;
+    let machines = world.sandbox.world()["instances"].clone();
+    let seed = machines.as_array().unwrap().iter();
+    let seed = seed
+        .filter(|one| one["tags"]["goldseed:role"] == "seed")
+        .map(|one| one["id"].as_str().unwrap());
+    assert!(seed.clone().all(|id| text.contains(id)), "{output}");
+    assert_eq!(seed.count(), 1);
+    world.sandbox.set_hook(None);
+    world.succeed(["resume", &output.run_id()]);
+    assert_converged(&world, "a call under way");
+}
+
 /// Tells whether a request is for the raw image.
 fn is_raw(request: &Request) -> bool {
     request

@@ -1,6 +1,6 @@
 //! How a run ends for the person: done, failed, or interrupted; with what exists and what to do next.
 
-use super::{Made, ended};
+use super::{Halted, Made, ended};
 use crate::cli::{ExitCode, Failure};
 use crate::display::Display;
 use crate::event::Event;
@@ -197,21 +197,24 @@ pub(super) async fn interrupt(
     display: &Display,
     context: &Context<'_>,
     run: &mut Run,
-    signal: &str,
+    halted: Halted,
+    error: Option<PipelineError>,
 ) -> Result<ExitCode, Failure> {
     let id = &run.id().clone();
     let mut failure = Failure::new(
         Code::Interrupted,
-        format!("interrupted by {signal}; run {id} is recorded"),
+        format!("interrupted by {}; run {id} is recorded", halted.signal),
     );
+    failure.causes.extend(error.map(|error| error.to_string()));
     let looked = tokio::select! {
         looked = async {
             let saved = run.save().await;
             let let_go = pipeline::let_go(context, run).await;
             let stopped = pipeline::stop_work(context.cloud, run.record()).await;
             (saved, let_go, stopped, pipeline::left_by(context.cloud, id).await)
-        } => Some(looked),
-        _ = interrupted() => None,
+        }, if !halted.at_once => Some(looked),
+        _ = interrupted(), if !halted.at_once => None,
+        else => None,
     };
     let mut facts = Vec::new();
     match looked {
