@@ -9,13 +9,26 @@ gs_reboot() {
   if grep -qxF -e "$gs_id" "$gs_state/$gs_wishes" 2>/dev/null && ! grep -qxF -e "$gs_id" "$gs_runtime/$gs_wishes" 2>/dev/null; then
     gs_booted=1
   fi
-  case $1 in
-    unless) ! gs_shell "$2" > /dev/null 2>&1 || return 0 ;;
-    only-if) gs_shell "$2" > /dev/null 2>&1 || return 0 ;;
-    always) [ -z "$gs_booted" ] || return 0 ;;
-  esac
+  if [ "$1" = always ]; then
+    [ -z "$gs_booted" ] || return 0
+  else
+    gs_shell "$2" > "$gs_work/output" 2>&1
+    gs_status=$?
+    case $1-$gs_status in
+      *-126 | *-127)
+        tail -n 20 "$gs_work/output"
+        gs_say "whether a reboot is needed cannot be asked: \`$2\` ended with $gs_status, as what is not there or cannot be run does"
+        return 1
+        ;;
+      unless-0 | only-if-[!0]*)
+        gs_forget_wish
+        return
+        ;;
+    esac
+  fi
   if [ -n "$gs_booted" ]; then
-    gs_say 'the machine has booted for this step, and its condition still wants a reboot: what it asks does not change by that'
+    tail -n 20 "$gs_work/output"
+    gs_say "the machine has booted for this step, and its condition still wants a reboot: $1 \`$2\`, which ended with $gs_status"
     return 1
   fi
   gs_touch && ( umask 077; mkdir -p "$gs_runtime/reboots" "$gs_state/reboots" ) &&
@@ -23,4 +36,11 @@ gs_reboot() {
   gs_emit "$gs_id" changed
   gs_emit "$gs_id" reboot
   exit 1
+}
+
+# What was wished for is there. Later in the same run the step may wish again: a resume may find newer updates.
+gs_forget_wish() {
+  grep -qxF -e "$gs_id" "$gs_state/$gs_wishes" 2>/dev/null || return 0
+  grep -vxF -e "$gs_id" "$gs_state/$gs_wishes" > "$gs_work/wishes" || [ $? -eq 1 ] || return 1
+  cat "$gs_work/wishes" > "$gs_state/$gs_wishes.new" && mv -f "$gs_state/$gs_wishes.new" "$gs_state/$gs_wishes"
 }

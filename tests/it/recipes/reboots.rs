@@ -45,7 +45,7 @@ fn a_step_wishes_for_one_boot_in_each_run() {
             StepResult::Failed { code: 1 },
             "{log}"
         );
-        assert!(log.contains("still wants a reboot"), "{log}");
+        assert!(log.contains("still wants a reboot: only-if `test -e"), "{log}");
 
         // Another run may boot it again; then all is well, and the handler of before is not lost.
         assert!(wishes(&apply("two").1), "{shell:?}");
@@ -91,4 +91,51 @@ fn unless_is_the_other_way_round() {
     };
     assert!(!wished("true"));
     assert!(wished("false"));
+}
+
+#[test]
+fn a_need_that_comes_anew_in_the_same_run_is_another_one() {
+    for shell in shells() {
+        let root = tempfile::tempdir().unwrap();
+        let place = root.path().display();
+        let script = applied(
+            root.path(),
+            &format!(
+                "  - run: {{command: \"true\", always: true}}\n  - reboot: {{only-if: test -e {place}/needed}}\n"
+            ),
+        );
+        let apply = || run(&script, &shell, root.path(), &[("GOLDSEED_JOB", "one")]);
+        for time in ["first", "on the day after"] {
+            fs_err::write(root.path().join("needed"), "").unwrap();
+            let (_, lines, log) = apply();
+            assert!(wishes(&lines), "{shell:?}, {time}: {log}");
+            fs_err::remove_dir_all(root.path().join("run")).unwrap();
+            fs_err::remove_file(root.path().join("needed")).unwrap();
+            let (code, _, log) = apply();
+            assert_eq!(code, 0, "{shell:?}, {time}: {log}");
+        }
+    }
+}
+
+#[test]
+fn a_condition_that_cannot_be_asked_boots_nothing_and_is_told() {
+    for shell in shells() {
+        let root = tempfile::tempdir().unwrap();
+        for condition in ["unless", "only-if"] {
+            let script = applied(
+                root.path(),
+                &format!(
+                    "  - run: {{command: \"true\", always: true}}\n  - reboot: {{{condition}: no-such-program -r}}\n"
+                ),
+            );
+            let (code, lines, log) = run(&script, &shell, root.path(), &[]);
+            assert_eq!(code, 1, "{shell:?}: {log}");
+            assert!(!wishes(&lines), "{shell:?}: {log}");
+            assert!(
+                log.contains("not found")
+                    && log.contains("`no-such-program -r` ended with 127"),
+                "{shell:?}: {log}"
+            );
+        }
+    }
 }
