@@ -26,75 +26,52 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let path = fields.required("path", path);
     let attributes = Attributes::read(&fields, "0644");
     let content = content(&fields, &["content", "template", "copy"], &[], site);
-    let check = fields
-        .optional("check", document::text)
-        .unwrap_or_default()
-        .to_owned();
-    let (path, attributes, content) = (path?, attributes?, content?);
+    let check = fields.optional("check", document::text).unwrap_or_default();
+    Some(holding(&path?, &attributes?, content?, check))
+}
+
+/// A file that holds this; `check` is a command that must accept it, or empty.
+pub(super) fn holding(path: &str, attributes: &Attributes, content: Vec<u8>, check: &str) -> Work {
     let look = Look::File {
-        path: path.clone(),
+        path: path.to_owned(),
         attributes: attributes.expected(REGULAR_FILE),
         digest: Digest::of(&content).to_string(),
     };
+    let words = |encoding: &str, content: String| {
+        [
+            path.to_owned(),
+            attributes.owner.clone(),
+            attributes.group.clone(),
+            attributes.mode.clone(),
+            check.to_owned(),
+            encoding.to_owned(),
+            content,
+        ]
+    };
     let large = (content.len() > LARGE).then(|| {
-        let place = Standing::File { path: path.clone() };
-        Content::new(content.clone(), place)
+        let place = Standing::File {
+            path: path.to_owned(),
+        };
+        let content = Content::new(content.clone(), place);
+        Large {
+            words: Work::call("gs_file", words("held", content.digest.to_string())).words,
+            content,
+        }
     });
     let (encoding, content) = match String::from_utf8(content) {
         Ok(text) if !text.contains('\0') => ("text", text),
         Ok(text) => ("base64", STANDARD.encode(text)),
         Err(bytes) => ("base64", STANDARD.encode(bytes.as_bytes())),
     };
-    let words = |encoding: &str, content: String| {
-        [
-            path.clone(),
-            attributes.owner.clone(),
-            attributes.group.clone(),
-            attributes.mode.clone(),
-            check.clone(),
-            encoding.to_owned(),
-            content,
-        ]
-    };
-    let large = large.map(|content| Large {
-        words: Work::call("gs_file", words("held", content.digest.to_string())).words,
-        content,
-    });
-    let words = words(encoding, content);
-    Some(Work {
+    Work {
         large,
         looks: vec![look],
         looks_decide: true,
         in_batch: check.is_empty() && encoding == "text",
-        claims: vec![path],
         // A check is any command.
         ends_epoch: !check.is_empty(),
-        ..Work::call("gs_file", words)
-    })
-}
-
-/// A file that holds a text.
-pub(super) fn with_text(path: String, attributes: Attributes, content: String) -> Work {
-    let look = Look::File {
-        path: path.clone(),
-        attributes: attributes.expected(REGULAR_FILE),
-        digest: Digest::of(&content).to_string(),
-    };
-    let words = [
-        path.clone(),
-        attributes.owner,
-        attributes.group,
-        attributes.mode,
-        String::new(),
-        "text".to_owned(),
-        content,
-    ];
-    Work {
-        looks: vec![look],
-        looks_decide: true,
-        in_batch: true,
-        claims: vec![path],
-        ..Work::call("gs_file", words)
+        claims: vec![path.to_owned()],
+        ..Work::call("gs_file", words(encoding, content))
     }
 }
 

@@ -54,7 +54,7 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     };
     if secrets.is_empty() {
         // None of them is set: an ordinary file.
-        return Some(file::with_text(path, attributes, content));
+        return Some(file::holding(&path, &attributes, content.into_bytes(), ""));
     }
     let expected = format!("{}|{path}", attributes.expected(REGULAR_FILE).word());
     let references: Vec<String> = secrets
