@@ -42,6 +42,9 @@ gs_check_http() {
       gs_next=${gs_next%/}
     elif [ -n "$gs_follow" ]; then
       gs_next=$gs_to gs_host=
+    elif [ -n "$gs_host" ] && [ "$(gs_host_of "$gs_to")" = "$(gs_host_of "//$gs_host")" ]; then
+      gs_say "$gs_url answers $gs_status to $gs_to: that is ${gs_to%%:*} of the same host, which may lead to another machine: only \`follow: anywhere\` goes there"
+      return 1
     else
       gs_say "$gs_url answers $gs_status to $gs_to: that is another host, where only \`follow: anywhere\` goes"
       return 1
@@ -55,10 +58,11 @@ gs_check_http() {
   done
 }
 
-# URL: its host, without a port, in small letters.
+# URL: its host, without a user and a port, in small letters.
 gs_host_of() {
   gs_rest=${1#*//}
   gs_rest=${gs_rest%%[/?#]*}
+  gs_rest=${gs_rest##*@}
   case $gs_rest in '['*) gs_rest=${gs_rest%%']'*} ;; *) gs_rest=${gs_rest%%:*} ;; esac
   printf %s "$gs_rest" | tr '[:upper:]' '[:lower:]'
 }

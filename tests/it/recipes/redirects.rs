@@ -37,6 +37,8 @@ fn site() -> u16 {
                 "/named" => Some("http://SHOP.example/absolute".to_owned()),
                 "/bare" => Some("http://shop.example".to_owned()),
                 "/secure" => Some("https://shop.example/".to_owned()),
+                "/user" => Some(format!("http://me:secret@127.0.0.1:{port}/")),
+                "/disguised" => Some(format!("http://127.0.0.1:80@localhost:{port}/")),
                 "/elsewhere" => Some(format!("http://localhost:{port}/")),
                 _ => Some("/loop".to_owned()),
             };
@@ -64,6 +66,7 @@ fn a_check_follows_redirects_of_its_own_host_and_others_only_when_asked() {
     let good = [
         ("relative", "", own.as_str()),
         ("absolute", "", &own),
+        ("user", "", &own),
         ("relative", shop, named),
         ("named", shop, named),
         ("bare", shop, named),
@@ -90,7 +93,19 @@ fn a_check_follows_redirects_of_its_own_host_and_others_only_when_asked() {
             "",
             elsewhere("named", "http://SHOP.example/absolute"),
         ),
-        ("secure", shop, elsewhere("secure", "https://shop.example/")),
+        (
+            "disguised",
+            "",
+            elsewhere(
+                "disguised",
+                &format!("http://127.0.0.1:80@localhost:{port}/"),
+            ),
+        ),
+        (
+            "secure",
+            shop,
+            "answers 301 to https://shop.example/: that is https of the same host".to_owned(),
+        ),
         ("loop", "", "more than 5 redirects".to_owned()),
     ];
     let check = |path: &str, more: &str, contains: &str| {
