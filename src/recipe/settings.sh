@@ -97,10 +97,7 @@ gs_php_extension() {
     gs_php_candidates "$gs_extension"
     gs_touch || return 1
     # Names of packages hold no blanks and no wildcards.
-    gs_php_install $gs_candidates || {
-      gs_say "no package brings the extension $gs_extension; looked for: $gs_candidates"
-      return 1
-    }
+    gs_php_install $gs_candidates || return 1
     gs_php_modules && gs_php_has "$gs_extension" || {
       gs_say "a package for the extension $gs_extension is installed, but PHP $gs_php_version does not load it"
       return 1
@@ -135,11 +132,15 @@ gs_php_candidates() {
     gs_candidates="php$gs_php_version-$gs_name php-$gs_name"
   fi
 }
-# CANDIDATE...: the first that there is.
+# CANDIDATE...: the first that there is, for gs_extension.
 gs_php_install() {
   if command -v dnf > /dev/null 2>&1; then
-    # All are asked for at once; of several numbers the highest counts.
-    gs_known=$(dnf -q repoquery --qf '%{name}' "$@" < /dev/null) || return 1
+    # All are asked for at once; of several numbers the highest counts. Amazon Linux passes over a repository that cannot
+    # be asked, and then what is there alone would not be known.
+    gs_known=$(dnf -q --setopt=skip_if_unavailable=0 repoquery --qf '%{name}' "$@" < /dev/null) || {
+      gs_say "the repositories cannot be asked which package brings the extension $gs_extension"
+      return 1
+    }
     gs_known=$(printf '%s\n' "$gs_known" | sort -ru)
     for gs_candidate in "$@"; do
       for gs_package in $gs_known; do
@@ -150,6 +151,7 @@ gs_php_install() {
         esac
       done
     done
+    gs_say "no package brings the extension $gs_extension; looked for: $*"
     return 1
   fi
   for gs_round in known renewed; do
@@ -161,6 +163,7 @@ gs_php_install() {
       fi
     done
   done
+  gs_say "no package brings the extension $gs_extension; looked for: $*"
   return 1
 }
 gs_apt_knows() { apt-cache -q show "$1" > /dev/null 2>&1; }
