@@ -126,6 +126,51 @@ fn a_site_whose_database_and_archive_come_by_tls_alone() {
         run.log
     );
     web.changes_nothing(&apply);
+    tls_is_for_php_that_comes_later_and_goes_without_a_trace(&web);
+}
+
+fn tls_is_for_php_that_comes_later_and_goes_without_a_trace(web: &Machine) {
+    let recipe = |tls: &str| {
+        [library(
+            "configure-db",
+            &format!(
+                "{{host: db.example, port: 3307, name: site, user: admin, password: \"ssm:/db\", tls: {tls}}}"
+            ),
+        )]
+    };
+    let apply = |tls: &str| told_the_secret(&compile(&recipe(tls), Purpose::Apply).unwrap());
+    let verify = |tls: &str| web.run(&compile(&recipe(tls), Purpose::Verify).unwrap());
+
+    // As on a machine that has PHP's extension for MySQL, and no php-fpm before the next recipe.
+    web.sh("mv /etc/php/8.2/fpm/conf.d /srv/php-fpm; rm /srv/php-fpm/99-goldseed-database.ini");
+    let run = web.run(&apply("true"));
+    assert_eq!(run.code, 0, "{}", run.log);
+    web.sh("cp -a /srv/php-fpm/. /etc/php/8.2/fpm/conf.d/");
+    web.changes_nothing(&apply("true"));
+    let authorities =
+        "php-fpm8.2 -i | grep -c 'openssl.cafile => /etc/goldseed/database/ca-php.pem' || :";
+    assert_eq!(web.sh(authorities), "1\n");
+    assert_eq!(verify("true").code, 0);
+
+    // A version of which nothing was known then is found by the check.
+    web.sh("mkdir -p /etc/php/8.4/fpm/conf.d");
+    let run = verify("true");
+    assert_eq!(run.code, 1, "{}", run.log);
+    assert!(
+        run.log
+            .contains("the PHP that reads /etc/php/8.4/fpm/conf.d does not trust the database"),
+        "{}",
+        run.log
+    );
+    web.sh("rm -r /etc/php/8.4");
+
+    // Switched off again.
+    let run = web.run(&apply("false"));
+    assert_eq!(run.code, 0, "{}", run.log);
+    assert_eq!(web.sh(authorities), "0\n", "{}", run.log);
+    let left = "find /etc /opt -path '*goldseed*' -name 'ca*.pem' -o -name '*goldseed-database.ini' -o -name database-certificates";
+    assert_eq!(web.sh(left), "", "{}", run.log);
+    web.changes_nothing(&apply("false"));
 }
 
 /// Where `scripts/setup` keeps the packages that machines without a network install, and where they look for them.
