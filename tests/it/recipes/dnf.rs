@@ -12,6 +12,20 @@ use super::{library, written};
 /// Builds the packages and repositories below /srv.
 const MAKE_REPOSITORIES: &str = include_str!("dnf/make-repositories");
 
+/// A plugin that prints in between, as Amazon's does where a machine keeps to a release and there is a newer one.
+const TALKATIVE: &str = r#"
+plugins=$(python3 -c 'import dnf.const; print(dnf.const.PLUGINPATH)')
+mkdir -p "$plugins"
+cat >"$plugins/talkative.py" <<'PYTHON'
+import dnf
+class Talkative(dnf.Plugin):
+    name = "talkative"
+    def config(self):
+        print("A newer release of \"Amazon Linux\" is available.\n\n  Version 2023.9.20250929:")
+PYTHON
+dnf -q check | grep -q "newer release"
+"#;
+
 /// Steps as one script, compiled in a folder that holds their files.
 fn steps(folder: &Path, steps: &str) -> Script {
     compile(
@@ -38,6 +52,7 @@ fn settles(machine: &Machine, script: &Script) {
 fn what_amazon_linux_alone_has_works_with_a_real_dnf() {
     let machine = Machine::start("goldseed/amazon-linux", "none", &[]);
     machine.sh(MAKE_REPOSITORIES);
+    machine.sh(TALKATIVE);
     packages(&machine);
     repositories(&machine);
     services(&machine);
@@ -186,6 +201,34 @@ fn extensions_of_php(machine: &Machine) {
     machine.changes_nothing(&apply);
     let checks = machine.run(&compile(&recipe, Purpose::Verify).unwrap());
     assert_eq!(checks.code, 0, "{}", checks.log);
+
+    // A repository that cannot be asked may have the package.
+    machine.sh("dnf -q -y remove php8.2-pecl-redis6");
+    machine.sh(&unreachable_repository());
+    let run = machine.run(&extensions("redis"));
+    assert!(
+        run.code == 1
+            && run.log.contains(
+                "the repositories cannot be asked which package brings the extension redis"
+            )
+            && !run.log.contains("no package brings"),
+        "{}",
+        run.log
+    );
+    let run = machine.run(&apply);
+    assert!(
+        run.code == 1 && run.log.contains("and so nothing is built"),
+        "{}",
+        run.log
+    );
+    machine.sh("rm /etc/yum.repos.d/gone.repo");
+    assert_eq!(machine.run(&apply).code, 0);
+}
+
+/// A command that adds a repository at which nobody answers.
+fn unreachable_repository() -> String {
+    let gone = "[gone]\\nname=gone\\nbaseurl=file:///srv/gone\\nenabled=1\\ngpgcheck=0\\n";
+    format!("printf '{gone}' >/etc/yum.repos.d/gone.repo")
 }
 
 fn transactions(machine: &Machine) {
@@ -254,19 +297,51 @@ fn security_updates(machine: &Machine) {
     let run = machine.run(&checks);
     assert_eq!(run.code, 0, "{}", run.log);
 
+    // What is published after the image was made does not make it a bad one; the next build takes it.
+    machine.sh(
+        "sed -i s/site-held/site-old/g /srv/updateinfo.xml\n\
+         modifyrepo_c --mdtype=updateinfo /srv/updateinfo.xml /srv/main/latest/repodata >/dev/null",
+    );
+    assert_eq!(
+        machine.sh("/opt/goldseed/bin/security-updates list | awk '{ print $1, $2 }'"),
+        "site-old.noarch 1.1-1\n"
+    );
+    let run = machine.run(&checks);
+    assert_eq!(run.code, 0, "{}", run.log);
+    let run = machine.run(&apply);
+    assert_eq!(run.code, 0, "{}", run.log);
+    assert_eq!(
+        machine.sh(&format!("{notes} | tail -n +2")),
+        "site-old.noarch 1.0-1 -> 1.1-1\n"
+    );
+
+    // A recipe that goes back behind an update does.
+    machine.sh("dnf -q -y downgrade site-old-1.0");
+    let run = machine.run(&checks);
+    assert_eq!(run.code, 1, "{}", run.log);
+    assert!(
+        run.log
+            .contains("site-old.noarch 1.0-1 where the security update to 1.1-1 was installed"),
+        "{}",
+        run.log
+    );
+    assert_eq!(machine.run(&apply).code, 0);
+
     // An update that was stopped between the new version and the removal of the old one.
     machine.sh(
         "rpm -i --justdb --nodeps --force-debian --oldpackage /srv/main/2023/site-both-1.0-1.noarch.rpm\n\
          ! dnf -q check",
     );
+    let run = machine.run(&checks);
+    assert_eq!(run.code, 1, "{}", run.log);
+    assert!(run.log.contains("is a duplicate with"), "{}", run.log);
     let run = machine.run(&apply);
     assert_eq!(run.code, 0, "{}", run.log);
     assert_eq!(machine.sh("rpm -q site-both"), "site-both-1.1-1.noarch\n");
     machine.changes_nothing(&apply);
 
     // A source that cannot be asked is no reason to be content, though dnf passes over it.
-    let gone = "[gone]\\nname=gone\\nbaseurl=file:///srv/gone\\nenabled=1\\ngpgcheck=0\\n";
-    machine.sh(&format!("printf '{gone}' >/etc/yum.repos.d/gone.repo"));
+    machine.sh(&unreachable_repository());
     assert_eq!(
         machine.sh("/opt/goldseed/bin/security-updates list 2>/dev/null || echo $?"),
         "1\n"
