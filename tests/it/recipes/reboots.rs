@@ -45,7 +45,10 @@ fn a_step_wishes_for_one_boot_in_each_run() {
             StepResult::Failed { code: 1 },
             "{log}"
         );
-        assert!(log.contains("still wants a reboot: only-if `test -e"), "{log}");
+        assert!(
+            log.contains("still wants a reboot: only-if `test -e"),
+            "{log}"
+        );
 
         // Another run may boot it again; then all is well, and the handler of before is not lost.
         assert!(wishes(&apply("two").1), "{shell:?}");
@@ -132,8 +135,7 @@ fn a_condition_that_cannot_be_asked_boots_nothing_and_is_told() {
             assert_eq!(code, 1, "{shell:?}: {log}");
             assert!(!wishes(&lines), "{shell:?}: {log}");
             assert!(
-                log.contains("not found")
-                    && log.contains("`no-such-program -r` ended with 127"),
+                log.contains("not found") && log.contains("`no-such-program -r` ended with 127"),
                 "{shell:?}: {log}"
             );
         }
