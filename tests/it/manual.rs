@@ -17,6 +17,22 @@ fn examples() -> Vec<(String, String)> {
         .collect()
 }
 
+/// The tests of recipes that stand there, which name their files: path and text.
+fn tests_of_recipes() -> Vec<(String, String)> {
+    let manual = fs_err::read_to_string("docs/recipes.md").unwrap();
+    let blocks = manual.split("```yaml\n").skip(1);
+    let tests: Vec<(String, String)> = blocks
+        .filter_map(|block| block.split("```").next())
+        .filter_map(|text| {
+            let path = text.strip_prefix("# ")?.lines().next()?;
+            path.ends_with(".test.yaml")
+                .then(|| (path.to_owned(), text.to_owned()))
+        })
+        .collect();
+    assert!(!tests.is_empty());
+    tests
+}
+
 #[test]
 fn every_example_is_applied_twice_on_a_machine_and_does_what_it_says() {
     let world = World::empty();
@@ -24,6 +40,9 @@ fn every_example_is_applied_twice_on_a_machine_and_does_what_it_says() {
     assert!(examples.len() >= 5, "{examples:?}");
     for (name, text) in &examples {
         world.write(&format!("recipes/{name}.yaml"), text);
+    }
+    for (path, text) in tests_of_recipes() {
+        world.write(&path, &text);
     }
     world.succeed(["recipe", "check"]);
     for (name, _) in &examples {
