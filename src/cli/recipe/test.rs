@@ -142,6 +142,7 @@ fn bound(recipe: &Recipe, said: &[String], offered: &[(&str, String)]) -> Result
 struct Offers {
     file_system: bool,
     database: bool,
+    database_password: bool,
 }
 
 impl Offers {
@@ -149,7 +150,8 @@ impl Offers {
         let asks = |name: &str| recipe.parameters().iter().any(|one| one.name == name);
         Self {
             file_system: asks(FILE_SYSTEM),
-            database: asks(DATABASE) || asks(DATABASE_PASSWORD),
+            database: asks(DATABASE),
+            database_password: asks(DATABASE_PASSWORD),
         }
     }
 
@@ -165,6 +167,8 @@ impl Offers {
         }
         if self.database {
             values.push((DATABASE, address.to_owned()));
+        }
+        if self.database_password {
             let reference = format!("ssm:{}", Sandbox::PASSWORD_PARAMETER);
             values.push((DATABASE_PASSWORD, reference));
         }
@@ -177,7 +181,7 @@ impl Offers {
         if self.file_system {
             sandbox.make_file_system().map_err(failed)?;
         }
-        if self.database {
+        if self.database || self.database_password {
             address = sandbox.make_database().await.map_err(failed)?.to_string();
         }
         Ok(self.values(&address))
