@@ -25,6 +25,8 @@ pub struct RequestSeen {
     pub parameters: serde_json::Value,
     /// The request id of the answer.
     pub request_id: String,
+    /// When it came.
+    pub at: jiff::Timestamp,
     /// What the hook made of it.
     pub fate: Fate,
     /// The HTTP status of the answer; none if the connection was cut.

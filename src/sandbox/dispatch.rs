@@ -25,6 +25,7 @@ struct Asked {
 pub(crate) async fn answer(core: &Core, origin: &Origin, received: &Received) -> Answer {
     let asked = read(received);
     let request_id = core.state().new_uuid();
+    let at = clock::now();
     let fate = core.fate(asked.service, &asked.operation, &asked.parameters);
     let reply = match &fate {
         Fate::LoseRequest => None,
@@ -57,6 +58,7 @@ pub(crate) async fn answer(core: &Core, origin: &Origin, received: &Received) ->
         operation: asked.operation,
         parameters: asked.parameters,
         request_id: request_id.clone(),
+        at,
         fate,
         status: reply.as_ref().map(|reply| reply.status),
     });

@@ -1,6 +1,7 @@
 //! Worlds and what differs between them. Ids, times and versions are replaced by what they stand for.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde_json::Value;
 
@@ -34,6 +35,36 @@ impl Difference {
     pub(crate) fn is_none(&self) -> bool {
         *self == Self::default()
     }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (what, lines) in [
+            ("left over", &self.leaked),
+            ("made twice", &self.duplicates),
+            ("missing", &self.missing),
+        ] {
+            for line in lines {
+                write!(formatter, "\n  {what}: {}", abridged(line))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A line as it is told: without the script that a machine starts with.
+fn abridged(line: &str) -> String {
+    let Some((before, after)) = line.split_once("\"user_data\":\"") else {
+        return line.to_owned();
+    };
+    let mut escaped = false;
+    let end = after.find(|letter| {
+        let ends = letter == '"' && !escaped;
+        escaped = letter == '\\' && !escaped;
+        ends
+    });
+    let end = end.unwrap_or(after.len());
+    format!("{before}\"user_data\":\"({end} bytes){}", &after[end..])
 }
 
 /// What the sandbox draws at random beside the ids: of snapshots that are gone, stacks, groups.

@@ -36,6 +36,9 @@ const ALONE: std::ops::Range<usize> = 2..260;
 /// How many requests after it took its lease a sleeper may make before it falls asleep.
 const AFTER_LEASE: std::ops::Range<usize> = 0..70;
 
+/// The step that changes the environment, and how many requests a sleeper may make in it.
+const SWAP: (&str, std::ops::Range<usize>) = ("swap/update", 0..8);
+
 /// How often all that is unfinished is gone on with in the end.
 const PATIENCE: usize = 4;
 
@@ -98,15 +101,22 @@ fn asleep(
     seed: u64,
 ) -> Result<[Ending; 2], Trouble> {
     let mut random = fastrand::Rng::with_seed(seed);
-    let until = random.usize(AFTER_LEASE);
+    // Every other sleeper falls asleep where it matters most: on the way from the last look to the change.
+    let in_the_swap = random.bool();
+    let until = random.usize(if in_the_swap { SWAP.1 } else { AFTER_LEASE });
     let alone = random.usize(ALONE);
     let tired = Arc::new(tokio::sync::Notify::new());
-    let since_lease = Mutex::new(None);
+    let since = Mutex::new(None);
     let (sleeper, bell) = (first.reins.clone(), Arc::clone(&tired));
     world.sandbox.set_hook(Some(Hook::new(move |request| {
-        let mut since = since_lease.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut since = since.lock().unwrap_or_else(PoisonError::into_inner);
+        let begins = if in_the_swap {
+            sleeper.step() == SWAP.0
+        } else {
+            is_lease(request)
+        };
         match *since {
-            None if is_lease(request) => *since = Some(0),
+            None if begins => *since = Some(0),
             Some(count) if count == until => {
                 sleeper.stop(true);
                 bell.notify_one();

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use goldseed::pipeline::PipelineError;
+use goldseed::record::Lease;
 use serde_json::Value;
 
 use crate::Trouble;
@@ -69,7 +70,7 @@ pub(crate) fn of(world: &World) -> Difference {
 
 /// Changes of the environment by a run that did not hold the lease when they came.
 fn foreign_changes(world: &World, images: &[Value]) -> Vec<String> {
-    let mut holder = None;
+    let mut holder: Option<Lease> = None;
     let mut foreign = Vec::new();
     for request in world.sandbox.requests() {
         if request.status != Some(200) {
@@ -78,9 +79,9 @@ fn foreign_changes(world: &World, images: &[Value]) -> Vec<String> {
         let name = request.parameters["Name"].as_str().unwrap_or_default();
         if request.operation == "PutParameter" && name.contains("/lease/") {
             let text = request.parameters["Value"].as_str().unwrap_or_default();
-            let lease: Value = serde_json::from_str(text).unwrap_or_default();
-            let held = lease["released"] != true;
-            holder = held.then(|| lease["run"].as_str().unwrap_or_default().to_owned());
+            holder = serde_json::from_str::<Lease>(text)
+                .ok()
+                .filter(|lease| !lease.released);
         }
         if request.operation != "UpdateEnvironment" {
             continue;
@@ -90,9 +91,14 @@ fn foreign_changes(world: &World, images: &[Value]) -> Vec<String> {
             .iter()
             .find(|image| parameters.contains(image["id"].as_str().unwrap_or("none")))
             .and_then(|image| image["tags"]["goldseed:run"].as_str());
-        if owner.is_some() && owner != holder.as_deref() {
+        let holds = |run: &str| {
+            let lease = holder.as_ref();
+            lease.is_some_and(|lease| lease.run.as_str() == run && request.at < lease.until)
+        };
+        if owner.is_some_and(|run| !holds(run)) {
             foreign.push(format!(
-                "an update to the image of run {owner:?} while {holder:?} held the environment"
+                "an update to the image of run {owner:?} at {} while the lease was {holder:?}",
+                request.at
             ));
         }
     }

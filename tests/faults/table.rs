@@ -56,7 +56,9 @@ impl Group {
                         .spawn_scoped(scope, go_through)
                 })
                 .collect();
-            threads.into_iter().filter_map(Result::err).for_each(drop);
+            for error in threads.into_iter().filter_map(Result::err) {
+                say(&format!("a thread could not be started: {error}"));
+            }
         });
     }
 
@@ -67,7 +69,7 @@ impl Group {
             Outcome::Differs(difference) => {
                 self.leaked += difference.leaked.len();
                 self.duplicates += difference.duplicates.len();
-                say(&format!("{name}: {difference:#?}"));
+                say(&format!("{name}:{difference}"));
             }
             Outcome::Failed(reason) => say(&format!("{name}: {reason}")),
             Outcome::NotReached => say(&format!("{name}: never came")),
@@ -101,10 +103,10 @@ impl Table {
         self.failed += group.cases - group.converged;
     }
 
-    /// Tells the closing line; says whether all was well.
+    /// Tells the closing line; says whether all was well, and anything was tried.
     pub(crate) fn close(&self) -> bool {
         say(&format!("{} passed, {} failed", self.passed, self.failed));
-        self.failed == 0
+        self.failed == 0 && self.passed > 0
     }
 }
 
