@@ -78,7 +78,7 @@ impl Subject {
             lock(&seen).push((point.clone(), new));
             Fate::Serve
         });
-        must_be_done(world.wait_for(driver.start(verb))?)?;
+        must_be_done(waited(&world, driver.start(verb))?)?;
         world.sandbox.set_hook(None);
         let points = lock(&points);
         let first_looks = points
@@ -121,14 +121,14 @@ impl Subject {
             });
         };
         disturb(&driver);
-        let mut ending = world.wait_for(driver.start(self.verb))?;
+        let mut ending = waited(&world, driver.start(self.verb))?;
         for number in 0..terms.patience {
             if matches!(ending, Ending::Done) {
                 break;
             }
             let next = Driver::of(&world, &format!("eve@{number}")).at_pace(terms.pace);
             disturb(&next);
-            ending = world.wait_for(go_on(&next, self.verb))?;
+            ending = waited(&world, go_on(&next, self.verb))?;
         }
         world.sandbox.set_hook(None);
         must_be_done(ending)?;
@@ -137,6 +137,18 @@ impl Subject {
         }
         Ok(Outcome::of(Picture::of(&world).against(&self.good)))
     }
+}
+
+/// How long anything may take until it counts as hanging: many times what it takes.
+const LONGEST: std::time::Duration = std::time::Duration::from_mins(2);
+
+/// Waits for what drivers do; what hangs is an error, and not the end of all other cases.
+pub(crate) fn waited<T>(
+    world: &World,
+    work: impl Future<Output = Result<T, Trouble>>,
+) -> Result<T, Trouble> {
+    let ended = world.wait_for(async { tokio::time::timeout(LONGEST, work).await });
+    ended.unwrap_or_else(|_| Err(format!("it hangs: no end came in {LONGEST:?}").into()))
 }
 
 /// Tells whether a request is the first that looks at something by an id that was not there before; from then on it is
@@ -183,7 +195,7 @@ pub(crate) fn ground(verb: Verb) -> Result<World, Trouble> {
     let world = World::new();
     if verb == Verb::Rollback {
         let before = Driver::of(&world, "ada@before");
-        must_be_done(world.wait_for(before.start(Verb::Rebuild))?)?;
+        must_be_done(waited(&world, before.start(Verb::Rebuild))?)?;
     }
     Ok(world)
 }

@@ -9,7 +9,7 @@ use goldseed::run::holder;
 use goldseed::sandbox::{Fate, Hook, Request};
 
 use crate::Trouble;
-use crate::case::{Outcome, Subject, go_on};
+use crate::case::{Outcome, Subject, go_on, waited};
 use crate::comparison::Picture;
 use crate::driver::{Driver, Ending};
 use crate::soundness;
@@ -69,12 +69,12 @@ fn try_to_meet(subject: &Subject, meeting: Meeting, seed: u64) -> Result<Outcome
             turns.leave(&driver.reins);
             ending.unwrap_or(Ok(Ending::Killed))
         };
-        let (first, second) = world.wait_for(async {
-            tokio::join!(
+        let (first, second) = waited(&world, async {
+            Ok(tokio::join!(
                 work(&first, false),
                 work(&second, meeting == Meeting::OneRun)
-            )
-        });
+            ))
+        })?;
         [first?, second?]
     };
     world.sandbox.set_hook(None);
@@ -151,7 +151,7 @@ fn asleep(
         leave(second);
         ending
     };
-    let (first, second) = world.wait_for(async { tokio::join!(lead, follow) });
+    let (first, second) = waited(world, async { Ok(tokio::join!(lead, follow)) })?;
     Ok([first?, second?])
 }
 
@@ -194,15 +194,15 @@ fn settle(world: &World) -> Result<(), Trouble> {
     let mut last = String::new();
     for number in 0..PATIENCE {
         let driver = Driver::of(world, &format!("kim@{number}"));
-        let records = world.wait_for(driver.records())?;
+        let records = waited(world, driver.records())?;
         let Some(unfinished) = records.iter().find(|record| record.verdict.is_none()) else {
             return Ok(());
         };
         let run = &unfinished.run;
-        if let Ending::Failed(error, None) = world.wait_for(driver.resume(run))? {
+        if let Ending::Failed(error, None) = waited(world, driver.resume(run))? {
             last = format!("{run} at {}: {error}", driver.reins.step());
             if matches!(*error, PipelineError::Disturbed(_)) {
-                world.wait_for(driver.abandon(unfinished))?;
+                waited(world, driver.abandon(unfinished))?;
             }
         }
     }

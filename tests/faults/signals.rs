@@ -7,7 +7,7 @@ use goldseed::record::Verdict;
 use goldseed::sandbox::{Fate, Hook};
 
 use crate::Trouble;
-use crate::case::{Outcome, Subject, ground};
+use crate::case::{Outcome, Subject, ground, waited};
 use crate::comparison::Picture;
 use crate::driver::{Driver, PIPELINE};
 use crate::world::{Output, World, send_signal};
@@ -58,7 +58,7 @@ fn try_at(subject: &Subject, moment: Moment) -> Result<Outcome, Trouble> {
         )
         .into());
     }
-    let records = world.wait_for(Driver::of(&world, "ada@records").records())?;
+    let records = waited(&world, Driver::of(&world, "ada@records").records())?;
     let record = records
         .into_iter()
         .find(|record| record.verb == subject.verb);
