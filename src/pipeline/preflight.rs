@@ -92,10 +92,14 @@ pub(super) struct Facts {
     pub(super) accept_downtime: bool,
     /// When a watch ends at the latest.
     pub(super) deadline: std::time::Duration,
+    /// Whether the image's application comes by the recipe `bridge`.
+    pub(super) bridged: bool,
 }
 
 pub(super) const ROLLING: &str = "aws:autoscaling:updatepolicy:rollingupdate";
 const ENVIRONMENT: &str = "aws:elasticbeanstalk:environment";
+/// Its option `ProxyServer` is `nginx` where it is not set.
+const PROXY: &str = "aws:elasticbeanstalk:environment:proxy";
 const HEALTH_REPORTING: &str = "aws:elasticbeanstalk:healthreporting:system";
 pub(super) const LAUNCH: &str = "aws:autoscaling:launchconfiguration";
 
@@ -172,6 +176,7 @@ pub(super) async fn facts(
         actions: managed_actions(context, &environment).await?,
         lease: lease.filter(|lease| ours != Some(&lease.run)),
         environment,
+        bridged: plan.recipe_names.iter().any(|name| name == "bridge"),
         now: pace::now(),
         accept_downtime,
         deadline: plan.watch.deadline,

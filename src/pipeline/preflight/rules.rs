@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Facts, Refusal, outage};
+use super::{Facts, PROXY, Refusal, outage};
 use crate::cloud::ManagedAction;
 use crate::run::{self, LeaseError};
 
@@ -10,7 +10,8 @@ use crate::run::{self, LeaseError};
 /// before that.
 const SWAP_TAKES: Duration = Duration::from_mins(90);
 
-/// What speaks against a promotion: what stands against any change, and an environment that is sick before.
+/// What speaks against a promotion: what stands against any change, an environment that is sick before, and one whose
+/// web server would not follow the image.
 pub(in crate::pipeline) fn refusals(facts: &Facts) -> Vec<Refusal> {
     let mut list = standing_refusals(facts);
     list.extend(due_updates(facts));
@@ -26,6 +27,14 @@ pub(in crate::pipeline) fn refusals(facts: &Facts) -> Vec<Refusal> {
                 facts.environment.name
             ),
             "make it well first: what is sick before cannot show whether the new image is to blame",
+        ));
+    }
+    let apache = facts.option(PROXY, "ProxyServer") == Some("apache");
+    if facts.bridged && apache {
+        list.push(Refusal::new(
+            format!("{} has Apache as its proxy", facts.environment.name),
+            "set ProxyServer of aws:elasticbeanstalk:environment:proxy to nginx: what the bridge brings for the web \
+             server, such as that no upload is run as PHP, is written for nginx",
         ));
     }
     list

@@ -50,6 +50,7 @@ fn fine() -> Facts {
         now: "2026-11-23T03:00:00Z".parse().unwrap(),
         accept_downtime: false,
         deadline: Duration::from_hours(1),
+        bridged: false,
     }
 }
 
@@ -195,6 +196,19 @@ fn a_draft_is_refused_with_the_command_that_deletes_it() {
         ),
         "{way_out}"
     );
+}
+
+#[test]
+fn apache_is_refused_where_the_bridge_brings_rules_for_nginx() {
+    let apache = |facts: &mut Facts| deployed_option(facts, PROXY, "ProxyServer", "apache");
+    let mut own = fine();
+    apache(&mut own);
+    assert_eq!(refusals(&own), [], "an application that comes by itself");
+    let reason = only_reason(|facts| {
+        apache(facts);
+        facts.bridged = true;
+    });
+    assert_eq!(reason, "shop-prod has Apache as its proxy");
 }
 
 #[test]
