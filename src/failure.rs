@@ -6,7 +6,7 @@ use crate::cloud::WaitError;
 use crate::document::Diagnostics;
 use crate::id::InstanceId;
 use crate::node::NodeError;
-use crate::pipeline::{AbandonError, PipelineError, PlanError, Unanswered};
+use crate::pipeline::{AbandonError, PipelineError, PlanError, Refusal, Seen, Unanswered};
 use crate::record::Verb;
 use crate::run::{LeaseError, LedgerError, StoreError, wait_for};
 use crate::settings::SettingsError;
@@ -83,6 +83,15 @@ impl Failure {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
+    }
+
+    fn of_refusals(message: &str, list: Vec<Refusal>) -> Self {
+        let mut failure = Self::new(ExitCode::Refused, message);
+        for refusal in list {
+            failure.causes.push(refusal.reason);
+            failure.hints.push(refusal.way_out);
+        }
+        failure
     }
 
     /// A failure of what nobody expected to fail.
@@ -195,13 +204,19 @@ impl From<AbandonError> for Failure {
                 run,
                 pipeline,
                 verb,
+                seen,
                 ..
             } => {
                 let failure = failure.hint(format!("go on with it: goldseed resume {run}"));
-                if verb == Verb::Rollback {
-                    failure
-                } else {
-                    failure.hint(format!("or go back: goldseed rollback {pipeline}"))
+                match seen {
+                    Seen::InService if verb != Verb::Rollback => {
+                        failure.hint(format!("or go back: goldseed rollback {pipeline}"))
+                    }
+                    Seen::Held(until) => failure.hint(format!(
+                        "nothing came of it yet, and a process of it may be at it until a minute after {until}: try \
+                         again then"
+                    )),
+                    Seen::InService | Seen::Unsent | Seen::Unclear => failure,
                 }
             }
             AbandonError::InUse { run, .. } => failure
@@ -237,16 +252,12 @@ impl From<PipelineError> for Failure {
     fn from(error: PipelineError) -> Self {
         match error {
             PipelineError::Refused(list) => {
-                let mut failure = Self::new(
-                    ExitCode::Refused,
-                    "refused; the environment was not touched",
-                );
-                for refusal in list {
-                    failure.causes.push(refusal.reason);
-                    failure.hints.push(refusal.way_out);
-                }
-                failure
+                Self::of_refusals("refused; the environment was not touched", list)
             }
+            PipelineError::Outdated(list) => Self::of_refusals(
+                "this run is over: what it was ready for is not there any more, and nothing was sent",
+                list,
+            ),
             PipelineError::Cloud(error)
             | PipelineError::Wait(WaitError::Cloud(error))
             | PipelineError::Node(NodeError::Cloud(error))

@@ -29,6 +29,7 @@ mod snapshot;
 mod status;
 mod swap;
 mod sweep;
+mod unsent;
 mod verdict;
 mod watch;
 
@@ -52,6 +53,7 @@ pub use rollback::{Accepted, for_a_person};
 pub use status::{Status, status};
 pub use swap::let_go;
 pub use sweep::{Leftover, What, leftovers, remove};
+pub use unsent::Seen;
 pub use verdict::{Judge, Judgement, Sample};
 
 /// Why a pipeline ended before its end.
@@ -137,6 +139,9 @@ pub enum PipelineError {
         /// The one that this run found.
         was: ImageId,
     },
+    /// What the run was ready for is not there any more, and its update was not sent and is not sent any more.
+    #[error("outdated: {}", .0.first().map_or("no reason", |refusal| &refusal.reason))]
+    Outdated(Vec<Refusal>),
 }
 
 impl From<StepError<PipelineError>> for PipelineError {
@@ -159,7 +164,7 @@ impl PipelineError {
             Self::RollbackFailed { .. } | Self::RollbackUnwell { .. } => {
                 Some(Verdict::RollbackFailed)
             }
-            Self::Overtaken { .. } => Some(Verdict::Overtaken),
+            Self::Overtaken { .. } | Self::Outdated(_) => Some(Verdict::Overtaken),
             _ => None,
         }
     }

@@ -6,6 +6,7 @@
 
 use super::preflight::Ready;
 use super::remains::{self, Remains};
+use super::unsent::{self, Seen};
 use super::{PipelineError, in_use};
 use crate::cloud::{Cloud, CloudError, WaitError};
 use crate::id::{EnvironmentId, ImageId, InstanceId, RunId, StepId};
@@ -34,6 +35,8 @@ pub enum AbandonError {
         verb: Verb,
         /// What it may have done.
         what: &'static str,
+        /// What came of it, as far as that was looked at.
+        seen: Seen,
     },
     /// One of its images is in use.
     #[error("{image} of run {run} is in use: {by}; nothing was removed")]
@@ -80,11 +83,16 @@ pub fn has_begun(record: &RunRecord) -> Option<&'static str> {
     let mut steps = record.steps.iter().map(|step| step.id.as_str());
     if steps.any(|step| step.starts_with("swap/")) {
         Some("swapped the base image")
-    } else if record.step(&StepId::new("migrate/data")).is_some() {
+    } else if has_migrated(record) {
         Some("migrated the data")
     } else {
         None
     }
+}
+
+/// Whether a run has begun to migrate data.
+pub(super) fn has_migrated(record: &RunRecord) -> bool {
+    record.step(&StepId::new("migrate/data")).is_some()
 }
 
 /// The environment that a run has begun to look at for a change, and may hold the lease on.
@@ -92,7 +100,7 @@ pub fn changed_environment(record: &RunRecord) -> Option<EnvironmentId> {
     remains::output::<Ready>(record, "preflight/environment").map(|ready| ready.environment)
 }
 
-/// Refuses what cannot be abandoned. Pure.
+/// Refuses what cannot be abandoned by what its record says alone. Pure.
 ///
 /// # Errors
 /// [`AbandonError::Ended`] and [`AbandonError::Begun`].
@@ -109,9 +117,23 @@ pub fn may_abandon(record: &RunRecord) -> Result<(), AbandonError> {
             pipeline: record.pipeline.clone(),
             verb: record.verb,
             what,
+            seen: Seen::Unclear,
         }),
         None => Ok(()),
     }
+}
+
+/// As [`may_abandon`], but looks what came of an update that was announced: one that was never sent, and that nobody may
+/// send any more, is no obstacle.
+async fn must_be_unsent(cloud: &Cloud, record: &RunRecord) -> Result<(), AbandonError> {
+    let mut refused = may_abandon(record);
+    if let Err(AbandonError::Begun { seen, .. }) = &mut refused {
+        *seen = unsent::look(cloud, record).await?;
+        if *seen == Seen::Unsent {
+            return Ok(());
+        }
+    }
+    refused
 }
 
 /// Refuses what cannot be abandoned, before anything is changed. `pipelines` are all of the settings, whose ledgers may
@@ -126,7 +148,7 @@ pub async fn must_be_removable(
 ) -> Result<(), AbandonError> {
     let again = record.verdict == Some(Verdict::Abandoned);
     if !again {
-        may_abandon(record)?;
+        must_be_unsent(cloud, record).await?;
     }
     let remains = Remains::of(cloud, record).await?;
     if again && remains.is_empty() {
@@ -148,9 +170,11 @@ pub async fn abandon(
         return Ok(remains::remove(cloud, record).await?);
     }
     let mut run = Run::resume(cloud, &record.pipeline, &record.run, who).await?;
-    may_abandon(run.record())?;
+    must_be_unsent(cloud, run.record()).await?;
     end_work(cloud, run.record()).await;
     give_back(cloud, run.record()).await?;
+    // Since then no process of the run renews its lease, and none sends without: what was sent before is seen now.
+    must_be_unsent(cloud, run.record()).await?;
     let removed = remains::remove(cloud, run.record()).await?;
     run.finish(Verdict::Abandoned).await?;
     Ok(removed)
@@ -203,10 +227,12 @@ async fn give_back(cloud: &Cloud, record: &RunRecord) -> Result<(), PipelineErro
         return Ok(());
     };
     let holder = run::holder(cloud, environment).await?;
-    if holder.is_none_or(|lease| lease.run != record.run) {
+    if holder.is_none_or(|lease| lease.run != record.run) && has_begun(record).is_none() {
         return Ok(());
     }
     match Held::acquire(cloud, environment, record).await {
+        // One that was renewed in this very moment may be used for a call: it is kept.
+        Ok(held) if held.succeeds().is_some() && has_begun(record).is_some() => Ok(()),
         Ok(held) => Ok(held.release().await?),
         // It ended in the meantime, and another run has it.
         Err(LeaseError::Held(_)) => Ok(()),

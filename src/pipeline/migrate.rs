@@ -8,9 +8,9 @@ use super::names::Role;
 use super::plan::Migration;
 use super::preflight::{Ready, Refusal};
 use super::{Context, PipelineError, apply, inspect, launch, names, observe, revive};
-use crate::cloud::{Image, tags};
-use crate::id::ImageId;
-use crate::record::BaseImage;
+use crate::cloud::{Cloud, CloudError, Image, Instance, Tags, tags};
+use crate::id::{ImageId, StepId};
+use crate::record::{BaseImage, RunRecord};
 use crate::run::{Held, Run};
 
 /// What a run does on the machine that changes the data.
@@ -34,6 +34,24 @@ pub(super) async fn before_swap(
 /// Whether the data was changed.
 pub(super) fn is_done(run: &Run) -> bool {
     run.record().is_done("migrate/data")
+}
+
+/// The machines that a run has launched to change the data, if any are there.
+pub(super) async fn machines(
+    cloud: &Cloud,
+    record: &RunRecord,
+) -> Result<Vec<Instance>, CloudError> {
+    if record.step(&StepId::new("migrate/launch")).is_none() || record.is_done("migrate/terminate")
+    {
+        return Ok(Vec::new());
+    }
+    let ours = Tags::from([
+        (tags::RUN.to_owned(), record.run.to_string()),
+        (tags::ROLE.to_owned(), Role::Migration.as_str().to_owned()),
+    ]);
+    let mut found = cloud.instances_tagged(&ours).await?;
+    found.retain(|machine| !machine.state.is_gone());
+    Ok(found)
 }
 
 async fn steps(

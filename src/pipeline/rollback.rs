@@ -231,7 +231,7 @@ pub(super) async fn to_earlier(
         .await?;
     let mut held = swap::lease(run, context, &ready).await?;
     if swap::is_unsent(run, context, &ready).await? {
-        preflight::again::rollback(context, run.id(), &ready, accepted.downtime).await?;
+        preflight::again::rollback(context, (run, &held), &ready, accepted.downtime).await?;
     }
     let way = swap::Way::forward(&ready);
     swap::update(run, context, &ready, &way, &mut held).await?;

@@ -70,11 +70,11 @@ pub(super) async fn and_watch(
         // What a resumed run was ready for may be long past, and data is migrated only for a swap that will be sent.
         let done = migrate::is_done(run);
         let broken = done && migration.is_some_and(|migration| migration.breaks);
-        preflight::again::promotion(context, run.id(), ready, wish, broken).await?;
+        preflight::again::promotion(context, (run, &held), ready, wish, broken).await?;
         migrate::before_swap(run, context, ready, &mut held).await?;
         if migration.is_some() && !done {
             let broken = migration.is_some_and(|migration| migration.breaks);
-            preflight::again::promotion(context, run.id(), ready, wish, broken).await?;
+            preflight::again::promotion(context, (run, &held), ready, wish, broken).await?;
         }
     }
     update(run, context, ready, &way, &mut held).await?;

@@ -52,6 +52,7 @@ pub struct Held {
     name: String,
     lease: Lease,
     until: Arc<Mutex<Timestamp>>,
+    succeeds: Option<Timestamp>,
 }
 
 fn folder(environment: &EnvironmentId) -> String {
@@ -112,11 +113,11 @@ impl Held {
             None => (0, None),
             Some((number, lease)) => (number, Some(lease)),
         };
-        if let Some(lease) = before
-            && is_held(&lease, now, cloud)
+        if let Some(lease) = &before
+            && is_held(lease, now, cloud)
             && lease.run != *run
         {
-            return Err(LeaseError::Held(Box::new(lease)));
+            return Err(LeaseError::Held(Box::new(lease.clone())));
         }
         let lease = Lease {
             run: run.clone(),
@@ -130,6 +131,10 @@ impl Held {
                 sequence: 0,
             },
         };
+        let succeeds = before
+            .filter(|before| is_held(before, now, cloud))
+            .filter(|before| before.writer.nonce != lease.writer.nonce)
+            .map(|before| before.until);
         let name = format!("{}/{}", folder(environment), number + 1);
         let value = write(&name, &lease)?;
         if cloud
@@ -158,12 +163,19 @@ impl Held {
             name,
             lease,
             until,
+            succeeds,
         })
     }
 
     /// Returns the run that holds it.
     pub fn run(&self) -> &RunId {
         &self.lease.run
+    }
+
+    /// Until when another process of this run, from which the lease was taken, may still send what it has begun; none
+    /// if its lease was over.
+    pub fn succeeds(&self) -> Option<Timestamp> {
+        self.succeeds
     }
 
     /// Renews the lease if half of it is over; fails when it is not ours any more.

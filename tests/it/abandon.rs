@@ -150,14 +150,13 @@ fn once_the_base_image_was_swapped_a_run_is_not_abandoned() {
     let world = World::new();
     killed(&world, ["rebuild", "shop"], nth("UpdateEnvironment", 1));
     let from = world.sandbox.requests().len();
-    let before = everything(&world);
     let run = recorded_run(&world);
     let output = world.run(["abandon", &run]);
     assert_eq!(output.code, Some(4), "{output}");
     insta::assert_snapshot!("swapped", output);
     let sent = world.sandbox.requests().split_off(from);
     assert!(!sent.iter().any(mutates), "something was changed: {output}");
-    assert_eq!(everything(&world), before);
+    assert!(world.images("golden")[0].is_usable());
     world.succeed(["resume", &run]);
 }
 

@@ -34,5 +34,6 @@ mod sandbox;
 mod settings;
 mod shop;
 mod sweep;
+mod unsent;
 mod verdicts;
 mod world;

@@ -21,8 +21,13 @@ steps:
 
 fn migrating(said: &str) -> World {
     let world = World::new();
-    world.write("recipes/greeting.yaml", &recipe(said));
+    give_recipe(&world, said);
     world
+}
+
+/// The project's recipe becomes one that changes the data.
+pub(crate) fn give_recipe(world: &World, said: &str) {
+    world.write("recipes/greeting.yaml", &recipe(said));
 }
 
 /// Where among all requests the first is that satisfies this.

@@ -1,48 +1,52 @@
 //! Preflight once more, right before a swap is sent: a run that goes on may stand on what was found hours ago.
 
 use super::{Facts, Ready, Refusal, facts, image, refusals, refuse, standing_refusals, way_back};
-use crate::cloud::tags;
-use crate::id::RunId;
-use crate::pipeline::{Context, PipelineError, Wish};
+use crate::cloud::{InstanceState, tags};
+use crate::pipeline::migrate;
+use crate::pipeline::unsent::{Seen, judge};
+use crate::pipeline::{Context, PipelineError, Wish, abandon};
+use crate::run::{Held, Run};
 
 /// Refuses to send a promotion whose ground has gone. After a migration that breaks what serves, the environment is
 /// expected to be sick, and only the new image mends it: then its health is not asked.
 pub(in crate::pipeline) async fn promotion(
     context: &Context<'_>,
-    run: &RunId,
+    (run, held): (&Run, &Held),
     ready: &Ready,
     wish: &Wish,
     broken: bool,
 ) -> Result<(), PipelineError> {
-    let facts = facts(context, wish.accept_downtime, Some(run)).await?;
+    let facts = facts(context, wish.accept_downtime, Some(run.id())).await?;
     let mut list = if broken {
         standing_refusals(&facts)
     } else {
         refusals(&facts)
     };
     list.extend(way_back::refusal(context, &facts).await?);
-    list.extend(other_version(&facts, ready));
+    let mut outdated = Vec::from_iter(other_version(&facts, ready));
     if let Some(id) = ready.target.image() {
         match way_back::known(context.cloud, id).await? {
+            Some(golden) if golden.is_gone() => outdated.push(gone(id)),
             Some(golden) => list.extend(image::against(context, &facts, &golden, wish).await?),
-            None => list.push(gone(id)),
+            None => outdated.push(gone(id)),
         }
     }
-    refuse(list)
+    refuse_or_end(context, (run, held), &facts, ready, outdated, list).await
 }
 
 /// Refuses to send a rollback whose ground has gone.
 pub(in crate::pipeline) async fn rollback(
     context: &Context<'_>,
-    run: &RunId,
+    (run, held): (&Run, &Held),
     ready: &Ready,
     accept_downtime: bool,
 ) -> Result<(), PipelineError> {
-    let facts = facts(context, accept_downtime, Some(run)).await?;
+    let facts = facts(context, accept_downtime, Some(run.id())).await?;
     let mut list = standing_refusals(&facts);
-    list.extend(other_version(&facts, ready));
+    let mut outdated = Vec::from_iter(other_version(&facts, ready));
     if let Some(id) = ready.target.image() {
         match way_back::known(context.cloud, id).await? {
+            Some(image) if image.is_gone() => outdated.push(gone(id)),
             Some(image) => {
                 let sick = image.tags.get(tags::QUARANTINED);
                 let sick = sick.map(|reason| format!("is in quarantine ({reason})"));
@@ -52,10 +56,73 @@ pub(in crate::pipeline) async fn rollback(
                     Refusal::new(format!("{id} {reason}"), way_out)
                 }));
             }
-            None => list.push(gone(id)),
+            None => outdated.push(gone(id)),
         }
     }
-    refuse(list)
+    refuse_or_end(context, (run, held), &facts, ready, outdated, list).await
+}
+
+/// Refuses. What is `outdated` stays so, however often the run is gone on with: a run that has begun is over then, if
+/// its update was not sent and no other process of it may send it, and its migration does not run any more.
+async fn refuse_or_end(
+    context: &Context<'_>,
+    (run, held): (&Run, &Held),
+    facts: &Facts,
+    ready: &Ready,
+    mut outdated: Vec<Refusal>,
+    list: Vec<Refusal>,
+) -> Result<(), PipelineError> {
+    if outdated.is_empty() || abandon::has_begun(run.record()).is_none() {
+        outdated.extend(list);
+        return refuse(outdated);
+    }
+    let unsent = judge(facts.environment.is_ready(), &facts.sets, ready) == Seen::Unsent;
+    let mut holds = Vec::new();
+    if let (true, Some(until)) = (unsent, held.succeeds()) {
+        holds.push(Refusal::new(
+            format!(
+                "another process of this run may be sending its update until a minute after {until}"
+            ),
+            format!(
+                "go on some minutes later, which ends this run: goldseed resume {}",
+                run.id()
+            ),
+        ));
+    }
+    if !migrate::is_done(run) && abandon::has_migrated(run.record()) {
+        for machine in migrate::machines(context.cloud, run.record()).await? {
+            if machine.state != InstanceState::Stopped {
+                let id = &machine.id;
+                holds.push(Refusal::new(
+                    format!("data may still be being migrated on {id}, where this run left it"),
+                    format!(
+                        "look whether it is done there, terminate {id}, then end this run: goldseed resume {}",
+                        run.id()
+                    ),
+                ));
+            }
+        }
+    }
+    if unsent && holds.is_empty() {
+        outdated.extend(migrated(run, ready));
+        return Err(PipelineError::Outdated(outdated));
+    }
+    outdated.extend(list);
+    outdated.extend(holds);
+    refuse(outdated)
+}
+
+/// What stays behind of a run that ends after it has begun to change the data.
+fn migrated(run: &Run, ready: &Ready) -> Option<Refusal> {
+    let what = match (migrate::is_done(run), abandon::has_migrated(run.record())) {
+        (true, _) => "was changed",
+        (false, true) => "may have been changed in part",
+        (false, false) => return None,
+    };
+    Some(Refusal::new(
+        format!("the data {what} for {}, and stays so", ready.target),
+        "look whether what serves now lives with that; where it does not, restore the database from before this run",
+    ))
 }
 
 fn gone(id: &crate::id::ImageId) -> Refusal {

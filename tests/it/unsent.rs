@@ -1,0 +1,173 @@
+//! Runs that have announced an update or a migration of which nothing came: they end, or can be given up.
+
+use std::sync::{Arc, OnceLock};
+
+use goldseed::sandbox::{Fate, Hook, Request};
+
+use super::world::{Output, World, mutates};
+
+/// The update is not allowed, for this verb.
+fn denied<const N: usize>(world: &World, arguments: [&str; N]) -> Output {
+    world.sandbox.set_hook(Some(Hook::new(|request| {
+        if request.operation == "UpdateEnvironment" {
+            Fate::refused("AccessDenied", "not authorized")
+        } else {
+            Fate::Serve
+        }
+    })));
+    let output = world.run(arguments);
+    world.sandbox.set_hook(None);
+    assert_eq!(output.code, Some(5), "{output}");
+    output
+}
+
+/// All leases are over, as some minutes later.
+fn minutes_pass(world: &World) {
+    for (name, values) in world.parameters() {
+        if name.contains("/lease/") {
+            let over = values.last().unwrap();
+            let over = over.replace("\"released\":false", "\"released\":true");
+            let call = world.ssm().put_parameter().name(name).value(over);
+            world.wait_for(call.overwrite(true).send()).unwrap();
+        }
+    }
+}
+
+fn deploy(world: &World, label: &str) {
+    let client = world.beanstalk();
+    let call = client.create_application_version();
+    let call = call.application_name("shop").version_label(label);
+    world.wait_for(call.send()).unwrap();
+    let call = client.update_environment().environment_name("shop-prod");
+    world.wait_for(call.version_label(label).send()).unwrap();
+    world.until_ready();
+}
+
+fn deregister_golden(world: &World) {
+    let golden = world.images("golden")[0].id.clone();
+    let call = world.ec2().deregister_image().image_id(golden);
+    world.wait_for(call.send()).unwrap();
+}
+
+fn assert_says(output: &Output, text: &str) {
+    assert!(output.stderr.contains(text), "{text}: {output}");
+}
+
+/// The run ends: it cannot be gone on with any more.
+fn assert_over(world: &World, run: &str) -> Output {
+    let sent = world.count("UpdateEnvironment");
+    let output = world.run(["resume", run]);
+    assert_eq!(output.code, Some(4), "{output}");
+    assert_says(&output, "this run is over");
+    assert_eq!(world.count("UpdateEnvironment"), sent, "{output}");
+    let again = world.run(["resume", run]);
+    assert_says(&again, "has ended: overtaken");
+    assert_eq!(world.machines().len(), 0, "{again}");
+    output
+}
+
+/// Runs a verb and kills it at the first request that this is true of, whose answer is lost.
+fn killed<const N: usize>(
+    world: &World,
+    arguments: [&str; N],
+    at: impl Fn(&Request) -> bool + Send + Sync + 'static,
+) -> Output {
+    let pid: Arc<OnceLock<u32>> = Arc::default();
+    world.signal_at(&pid, "KILL", Fate::LoseAnswer, at);
+    let output = world.goldseed(arguments).run_as(&pid);
+    world.sandbox.set_hook(None);
+    assert_eq!(output.code, None, "{output}");
+    output
+}
+
+#[test]
+fn a_rollback_is_offered_where_the_image_is_deployed() {
+    let world = World::new();
+    let run = killed(&world, ["rebuild", "shop"], |request| {
+        request.operation == "UpdateEnvironment"
+    })
+    .run_id();
+    let changing = world.run(["abandon", &run]);
+    assert!(!changing.stderr.contains("goldseed rollback"), "{changing}");
+    world.until_ready();
+    let deployed = world.run(["abandon", &run]);
+    assert_eq!(deployed.code, Some(4), "{deployed}");
+    assert_says(&deployed, "or go back: goldseed rollback shop");
+}
+
+#[test]
+fn an_update_that_was_never_sent_and_is_outdated_ends_its_run() {
+    let world = World::new();
+    deploy(&world, "v1");
+    world.succeed(["build", "shop"]);
+    let run = denied(&world, ["promote", "shop"]).run_id();
+    deploy(&world, "v2");
+    // The process that was denied could still be at it.
+    let early = world.run(["resume", &run]);
+    assert_eq!(early.code, Some(4), "{early}");
+    assert_says(&early, "may be sending its update");
+    minutes_pass(&world);
+    assert_over(&world, &run);
+
+    let world = World::new();
+    let run = denied(&world, ["rebuild", "shop"]).run_id();
+    deregister_golden(&world);
+    minutes_pass(&world);
+    assert_over(&world, &run);
+}
+
+#[test]
+fn an_outdated_rollback_that_was_never_sent_ends() {
+    let world = World::new();
+    deploy(&world, "v1");
+    world.succeed(["rebuild", "shop"]);
+    let run = denied(&world, ["rollback", "shop"]).run_id();
+    deploy(&world, "v2");
+    minutes_pass(&world);
+    assert_over(&world, &run);
+}
+
+#[test]
+fn an_update_that_was_never_sent_can_be_abandoned_once_nobody_can_send_it() {
+    let world = World::new();
+    let run = denied(&world, ["rebuild", "shop"]).run_id();
+    let from = world.sandbox.requests().len();
+    let early = world.run(["abandon", &run]);
+    assert_eq!(early.code, Some(4), "{early}");
+    assert_says(&early, "nothing came of it yet");
+    assert!(!early.stderr.contains("goldseed rollback"), "{early}");
+    let sent = world.sandbox.requests().split_off(from);
+    assert!(!sent.iter().any(mutates), "something was changed: {early}");
+    minutes_pass(&world);
+    world.succeed(["abandon", &run]);
+    assert!(world.images("golden").iter().all(|one| !one.is_usable()));
+    assert_eq!(world.base_image(), None);
+    world.succeed(["rebuild", "shop"]);
+}
+
+#[test]
+fn a_migration_is_not_abandoned_and_no_rollback_is_offered_for_it() {
+    let world = World::new();
+    super::migrations::give_recipe(&world, "migrations: compatible\n");
+    let script = world.plan().migration.unwrap().script;
+    world.fail_once(&script, "migrate", &["table locked"]);
+    let run = world.run(["rebuild", "shop"]).run_id();
+    let refused = world.run(["abandon", &run]);
+    assert_eq!(refused.code, Some(4), "{refused}");
+    assert_says(&refused, "may have migrated the data");
+    assert!(!refused.stderr.contains("goldseed rollback"), "{refused}");
+
+    // Its image goes: the run is over, but not before its migration is.
+    deregister_golden(&world);
+    minutes_pass(&world);
+    let left = world.run(["resume", &run]);
+    assert_eq!(left.code, Some(4), "{left}");
+    assert_says(&left, "data may still be being migrated on i-");
+    let machine = world.machine("migration");
+    let call = world.ec2().terminate_instances();
+    world.wait_for(call.instance_ids(&machine).send()).unwrap();
+    world.until_instance(&machine, "terminated");
+    minutes_pass(&world);
+    let over = assert_over(&world, &run);
+    assert_says(&over, "the data may have been changed in part");
+}
