@@ -36,7 +36,7 @@ mod watch;
 use crate::cloud::{Cloud, CloudError, WaitError};
 use crate::id::ImageId;
 use crate::node::NodeError;
-use crate::record::{BaseImage, Verdict};
+use crate::record::{BaseImage, RunRecord, Verdict};
 use crate::run::{LeaseError, LedgerError, Outcome, Run, StepError, StoreError};
 
 pub use abandon::{
@@ -154,6 +154,15 @@ impl From<StepError<PipelineError>> for PipelineError {
 }
 
 impl PipelineError {
+    /// Whether this run ends with this error: once it has begun to change what is in service or the data, a refusal of
+    /// this process does not end it.
+    pub fn ends(&self, record: &RunRecord) -> bool {
+        match self.verdict() {
+            Some(Verdict::Refused) => has_begun(record).is_none(),
+            other => other.is_some(),
+        }
+    }
+
     /// How the run ends with this error; none: it is unfinished and can go on.
     pub fn verdict(&self) -> Option<Verdict> {
         match self {
@@ -232,10 +241,19 @@ pub async fn promote(
     context: &Context<'_>,
     wish: &Wish,
 ) -> Result<Promoted, PipelineError> {
-    let ready = preflight::promotion(run, context, wish).await?;
-    let held = swap::lease(run, context, &ready).await?;
-    let outcome = swap::and_watch(run, context, &ready, held, wish).await?;
-    Ok(outcome)
+    let promoted = async {
+        let ready = preflight::promotion(run, context, wish).await?;
+        let held = swap::lease(run, context, &ready).await?;
+        swap::and_watch(run, context, &ready, held, wish).await
+    };
+    let promoted = promoted.await;
+    if let Err(error) = &promoted
+        && error.ends(run.record())
+    {
+        // Nobody comes back to a machine of a run that has ended.
+        migrate::clear(context, run).await?;
+    }
+    promoted
 }
 
 /// Builds and promotes.

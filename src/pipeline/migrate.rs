@@ -54,6 +54,17 @@ pub(super) async fn machines(
     Ok(found)
 }
 
+/// Terminates the machine of a run that ends before it has changed the data.
+pub(super) async fn clear(context: &Context<'_>, run: &Run) -> Result<(), PipelineError> {
+    for machine in machines(context.cloud, run.record()).await? {
+        let id = &machine.id;
+        let text = format!("terminate {id}, which was to change the data");
+        context.cloud.events().note(text);
+        context.cloud.ensure_terminated(id).await?;
+    }
+    Ok(())
+}
+
 async fn steps(
     run: &mut Run,
     context: &Context<'_>,

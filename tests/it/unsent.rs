@@ -171,3 +171,29 @@ fn a_migration_is_not_abandoned_and_no_rollback_is_offered_for_it() {
     let over = assert_over(&world, &run);
     assert_says(&over, "the data may have been changed in part");
 }
+
+#[test]
+fn a_refused_run_takes_its_idle_migration_machine_with_it() {
+    let world = World::new();
+    super::migrations::give_recipe(&world, "migrations: compatible\n");
+    deploy(&world, "v1");
+    // It is cut off after its machine was launched and before the data is changed.
+    world.sandbox.set_hook(Some(Hook::new(|request| {
+        let text = request.parameters.to_string();
+        if request.operation == "PutParameter" && text.contains("migrate/data") {
+            Fate::refused("AccessDeniedException", "not authorized")
+        } else {
+            Fate::Serve
+        }
+    })));
+    let cut = world.run(["rebuild", "shop"]);
+    world.sandbox.set_hook(None);
+    assert_eq!(cut.code, Some(5), "{cut}");
+    assert_eq!(world.machines(), ["migration"], "{cut}");
+    deploy(&world, "v2");
+    let refused = world.run(["resume", &cut.run_id()]);
+    assert_eq!(refused.code, Some(4), "{refused}");
+    assert_says(&refused, "is v2 now and was v1");
+    assert_eq!(world.machines().len(), 0, "{refused}");
+    assert_says(&world.run(["resume", &cut.run_id()]), "has ended: refused");
+}
