@@ -10,6 +10,7 @@
 mod kept;
 mod lease;
 mod ledger;
+mod outcome;
 mod store;
 
 use std::fmt;
@@ -26,6 +27,7 @@ use crate::record::{FORMAT, RunRecord, StepRecord, Verb, Verdict, Writer};
 pub use kept::{Kept, kept, kept_in, runs};
 pub use lease::{Held, LeaseError, holder, let_go, wait_for};
 pub use ledger::{Ledger, LedgerError, NewEntry};
+pub use outcome::Outcome;
 pub use store::{StoreError, latest};
 
 /// What a run is started with.
@@ -95,6 +97,9 @@ impl Run {
     }
 
     /// Takes a run over: creates the page after the highest one. What was recorded is replayed.
+    ///
+    /// # Errors
+    /// [`StoreError::Ended`] of a run that has ended, be it while it was taken over; and what AWS refused.
     pub async fn resume(
         cloud: &Cloud,
         pipeline: &str,
@@ -102,6 +107,7 @@ impl Run {
         who: &str,
     ) -> Result<Self, StoreError> {
         let (mut record, page) = store::highest(cloud, pipeline, run).await?;
+        must_go_on(&record)?;
         who.clone_into(&mut record.who);
         record.writer = Writer {
             nonce: nonce(),
@@ -121,6 +127,7 @@ impl Run {
             run.record.steps = newer.steps;
             run.record.verdict = newer.verdict;
             run.save().await?;
+            must_go_on(&run.record)?;
         }
         Ok(run)
     }
@@ -274,10 +281,15 @@ impl Run {
         }
     }
 
-    /// Ends the run.
+    /// Ends the run. Who took it over since has read either this verdict, or no page after which it counts.
+    ///
+    /// # Errors
+    /// [`StoreError::TakenOver`] where somebody else drives the run: then its end is theirs to write.
     pub async fn finish(&mut self, verdict: Verdict) -> Result<(), StoreError> {
+        store::must_drive(&self.cloud, &self.record, self.page).await?;
         self.record.verdict = Some(verdict);
         self.save().await?;
+        store::must_drive(&self.cloud, &self.record, self.page).await?;
         // A run that has ended is driven by nobody: its earlier pages are of no use.
         if let Err(error) = store::prune(&self.cloud, &self.record, self.page).await {
             let text = format!("earlier pages of the record stay until a sweep: {error}");
@@ -293,33 +305,14 @@ impl Run {
     }
 }
 
-/// What came of a step, in a few words for people.
-pub trait Outcome {
-    /// The words: an id, a figure; empty where "done" says it all.
-    fn outcome(&self) -> String;
-}
-
-impl Outcome for () {
-    fn outcome(&self) -> String {
-        String::new()
-    }
-}
-
-impl Outcome for String {
-    fn outcome(&self) -> String {
-        self.clone()
-    }
-}
-
-impl Outcome for crate::id::ImageId {
-    fn outcome(&self) -> String {
-        self.to_string()
-    }
-}
-
-impl Outcome for crate::id::InstanceId {
-    fn outcome(&self) -> String {
-        self.to_string()
+/// Refuses to go on with a run that has ended.
+fn must_go_on(record: &RunRecord) -> Result<(), StoreError> {
+    match record.verdict {
+        Some(verdict) => Err(StoreError::Ended {
+            run: record.run.clone(),
+            verdict,
+        }),
+        None => Ok(()),
     }
 }
 

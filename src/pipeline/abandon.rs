@@ -67,7 +67,10 @@ impl From<CloudError> for AbandonError {
 
 impl From<StoreError> for AbandonError {
     fn from(error: StoreError) -> Self {
-        PipelineError::from(error).into()
+        match error {
+            StoreError::Ended { run, verdict } => Self::Ended { run, verdict },
+            other => PipelineError::from(other).into(),
+        }
     }
 }
 

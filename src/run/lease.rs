@@ -1,7 +1,8 @@
 //! The lease on an environment: one run at a time may change it.
 //!
 //! `/goldseed/environments/<environment-id>/lease/<n>` is created once for each holder, renewed by its owner alone,
-//! ended by writing `released`, and taken over as *n*+1 only after its expiry and a margin. What remains: a process
+//! ended by writing `released`, and taken over as *n*+1 only after its expiry and a margin. Who takes it over looks at *n*
+//! once more afterwards, and who renews it looks for *n*+1 afterwards: one of the two sees the other. What remains: a process
 //! that is stopped between the guard's look and the sending of the request. There Beanstalk's own "must be Ready"
 //! serialises, and the watch verifies that the update under way is ours.
 
@@ -113,11 +114,11 @@ impl Held {
             None => (0, None),
             Some((number, lease)) => (number, Some(lease)),
         };
-        if let Some(lease) = &before
-            && is_held(lease, now, cloud)
+        if let Some(lease) = before
+            && is_held(&lease, now, cloud)
             && lease.run != *run
         {
-            return Err(LeaseError::Held(Box::new(lease.clone())));
+            return Err(LeaseError::Held(Box::new(lease)));
         }
         let lease = Lease {
             run: run.clone(),
@@ -131,10 +132,6 @@ impl Held {
                 sequence: 0,
             },
         };
-        let succeeds = before
-            .filter(|before| is_held(before, now, cloud))
-            .filter(|before| before.writer.nonce != lease.writer.nonce)
-            .map(|before| before.until);
         let name = format!("{}/{}", folder(environment), number + 1);
         let value = write(&name, &lease)?;
         if cloud
@@ -150,21 +147,43 @@ impl Held {
                 None => return Err(LeaseError::Lost("it vanished as it was taken".into())),
             }
         }
+        let mut held = Self {
+            cloud: cloud.clone(),
+            environment: environment.clone(),
+            name,
+            until: Arc::new(Mutex::new(lease.until)),
+            lease,
+            succeeds: None,
+        };
         if number > 0 {
+            held.look_back(number, now).await?;
             // Old pages are of no use to anybody, and an account has room for 10,000 parameters.
             cloud
                 .ensure_parameter_deleted(&format!("{}/{}", folder(environment), number - 1))
                 .await?;
         }
-        let until = Arc::new(Mutex::new(lease.until));
-        Ok(Self {
-            cloud: cloud.clone(),
-            environment: environment.clone(),
-            name,
-            lease,
-            until,
-            succeeds,
-        })
+        Ok(held)
+    }
+
+    /// Looks once more at the lease before this one: its holder may have renewed it between our look and our page. What
+    /// it renews after our page, it finds lost.
+    async fn look_back(&mut self, before: u64, now: Timestamp) -> Result<(), LeaseError> {
+        let name = format!("{}/{before}", folder(&self.environment));
+        let before = self.cloud.parameter(&name).await?;
+        let before = before.map(|before| read(&before)).transpose()?;
+        let held = before.filter(|before| is_held(before, now, &self.cloud));
+        let Some(before) = held else {
+            return Ok(());
+        };
+        if before.run != self.lease.run {
+            // Ours must not hide theirs, which may be in use.
+            self.cloud.ensure_parameter_deleted(&self.name).await?;
+            return Err(LeaseError::Held(Box::new(before)));
+        }
+        if before.writer.nonce != self.lease.writer.nonce {
+            self.succeeds = Some(before.until);
+        }
+        Ok(())
     }
 
     /// Returns the run that holds it.
@@ -188,6 +207,8 @@ impl Held {
         self.must_be_ours().await?;
         self.lease.until = after(now, term(&self.cloud));
         self.put().await?;
+        // Who took it over since has read either this renewal, or no page after which it counts.
+        self.must_be_ours().await?;
         *self.until.lock().unwrap_or_else(PoisonError::into_inner) = self.lease.until;
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use crate::cloud::{Cloud, CloudError, Put, Tags, tags};
 use crate::id::{RunId, StepId};
-use crate::record::{FORMAT, RunRecord};
+use crate::record::{FORMAT, RunRecord, Verdict};
 
 /// Why a run's record could not be kept or read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,6 +61,14 @@ pub enum StoreError {
     Removed {
         /// The run.
         run: RunId,
+    },
+    /// The run has ended.
+    #[error("run {run} has ended: {}", verdict.as_str())]
+    Ended {
+        /// The run.
+        run: RunId,
+        /// How.
+        verdict: Verdict,
     },
     /// A record has outgrown its parameter.
     #[error("the record of run {run} is {size} bytes and a parameter holds 4096")]

@@ -34,6 +34,7 @@ mod sandbox;
 mod settings;
 mod shop;
 mod sweep;
+mod takeover;
 mod unsent;
 mod verdicts;
 mod world;

@@ -7,7 +7,7 @@ use goldseed::cloud::{Cloud, Connection, Tags};
 use goldseed::event::Emitter;
 use goldseed::id::RunId;
 use goldseed::record::RunRecord;
-use goldseed::run::{Run, StoreError, runs};
+use goldseed::run::{Run, StoreError, latest, runs};
 use goldseed::sandbox::{Fate, Options, Sandbox};
 use proptest::prelude::*;
 
@@ -103,7 +103,12 @@ fn open(pages: &[Writing], run: &RunId) -> (Result<RunRecord, StoreError>, usize
         }
         let listed = runs(&cloud, "shop").await.unwrap().len();
         let opened = Run::resume(&cloud, "shop", run, "eve@two").await;
-        (opened.map(|run| run.record().clone()), listed)
+        let opened = match opened {
+            // What has ended is not gone on with, but read.
+            Err(StoreError::Ended { .. }) => latest(&cloud, "shop", run).await,
+            other => other.map(|run| run.record().clone()),
+        };
+        (opened, listed)
     })
 }
 

@@ -1,0 +1,214 @@
+//! A run and its lease under two processes at once: who was taken over finds it, whatever moment it happens in.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use goldseed::cloud::{Cloud, Connection, Tags};
+use goldseed::event::Emitter;
+use goldseed::id::EnvironmentId;
+use goldseed::pace::Pace;
+use goldseed::record::{Lease, Verb, Verdict};
+use goldseed::run::{Held, LeaseError, NewRun, Run, StoreError, holder, latest};
+use goldseed::sandbox::{Fate, Hook, Options, Sandbox};
+
+/// A sandbox with nothing in it, and a connection to it.
+struct Place {
+    sandbox: Sandbox,
+    cloud: Cloud,
+    _folder: tempfile::TempDir,
+}
+
+impl Place {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let sandbox = Sandbox::start(Options::simulated(folder.path()));
+        let sandbox = sandbox.await.unwrap();
+        let connection = Connection {
+            region: Some("eu-central-1".to_owned()),
+            local: Some(sandbox.endpoint()),
+            ..Connection::default()
+        };
+        let cloud = Cloud::connect(connection, Emitter::silent()).await.unwrap();
+        Self {
+            sandbox,
+            cloud,
+            _folder: folder,
+        }
+    }
+
+    async fn run(&self) -> Run {
+        let new = NewRun {
+            pipeline: "shop".into(),
+            verb: Verb::Build,
+            environment: "shop-prod".into(),
+            who: "ada@one".into(),
+            plan: BTreeMap::new(),
+            asked: BTreeMap::new(),
+        };
+        Run::start(&self.cloud, new).await.unwrap()
+    }
+
+    async fn resumed(&self, run: &Run) -> Result<Run, StoreError> {
+        Run::resume(&self.cloud, "shop", run.id(), "eve@two").await
+    }
+
+    /// Holds the writing of a parameter up for a second, and tells when it is asked for.
+    fn hold_up(&self, name: &str) -> Receiver<()> {
+        let name = name.to_owned();
+        let (tells, told) = channel();
+        let held_up = AtomicBool::new(false);
+        self.sandbox.set_hook(Some(Hook::new(move |request| {
+            if request.operation == "PutParameter"
+                && request.parameter("Name") == Some(&name)
+                && !held_up.swap(true, Ordering::SeqCst)
+            {
+                tells.send(()).unwrap();
+                return Fate::Stall(Duration::from_secs(1));
+            }
+            Fate::Serve
+        })));
+        told
+    }
+
+    async fn put(&self, name: &str, lease: &Lease) {
+        let text = serde_json::to_string(lease).unwrap();
+        let tags = Tags::new();
+        let create = self.cloud.create_parameter(name, &text, "", &tags);
+        create.await.unwrap();
+    }
+
+    async fn lease(&self, name: &str) -> Lease {
+        let found = self.cloud.parameter(name).await.unwrap().unwrap();
+        serde_json::from_str(&found.value).unwrap()
+    }
+}
+
+/// Waits until something is told, on a thread that may wait.
+async fn told(receiver: Receiver<()>) {
+    let wait = move || receiver.recv_timeout(Duration::from_mins(1)).unwrap();
+    tokio::task::spawn_blocking(wait).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verdict_is_written_by_who_drives_the_run() {
+    let place = Place::new().await;
+    let mut slow = place.run().await;
+    let mut quick = place.resumed(&slow).await.unwrap();
+    let late = slow.finish(Verdict::RolledBack).await;
+    assert!(
+        matches!(late, Err(StoreError::TakenOver { .. })),
+        "{late:?}"
+    );
+    let pages = place.cloud.parameters_below("/goldseed/shop/runs").await;
+    for page in pages.unwrap() {
+        assert!(!page.value.contains("rolled"), "{page:?}");
+    }
+    quick.finish(Verdict::Done).await.unwrap();
+    let record = latest(&place.cloud, "shop", slow.id()).await.unwrap();
+    assert_eq!(record.verdict, Some(Verdict::Done));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_has_ended_is_not_taken_over() {
+    let place = Place::new().await;
+    let mut run = place.run().await;
+    run.finish(Verdict::Done).await.unwrap();
+    let again = place.resumed(&run).await;
+    assert!(matches!(again, Err(StoreError::Ended { .. })), "{again:?}");
+    let pages = place.cloud.parameters_below("/goldseed/shop/runs").await;
+    assert_eq!(pages.unwrap().len(), 1);
+
+    // It ends while it is taken over.
+    let mut run = place.run().await;
+    let page = format!("/goldseed/shop/runs/{}/2", run.id());
+    let asked = place.hold_up(&page);
+    let copy = place.cloud.clone();
+    let id = run.id().clone();
+    let taking = tokio::spawn(async move { Run::resume(&copy, "shop", &id, "eve@two").await });
+    told(asked).await;
+    run.finish(Verdict::Done).await.unwrap();
+    let taken = taking.await.unwrap();
+    assert!(matches!(taken, Err(StoreError::Ended { .. })), "{taken:?}");
+    let record = latest(&place.cloud, "shop", run.id()).await.unwrap();
+    assert_eq!(record.verdict, Some(Verdict::Done));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_that_was_renewed_in_this_moment_is_not_taken_over() {
+    let place = Place::new().await;
+    let environment = EnvironmentId::new("e-1");
+    let name = |number: u32| format!("/goldseed/environments/e-1/lease/{number}");
+    let run = place.run().await;
+    drop(
+        Held::acquire(&place.cloud, &environment, run.record())
+            .await
+            .unwrap(),
+    );
+    let renewed = place.lease(&name(1)).await;
+    let mut over = renewed.clone();
+    over.until = over.since - Duration::from_hours(1);
+    place
+        .cloud
+        .ensure_parameter_deleted(&name(1))
+        .await
+        .unwrap();
+    place.put(&name(1), &over).await;
+
+    let other = place.run().await;
+    let asked = place.hold_up(&name(2));
+    let (copy, of, record) = (
+        place.cloud.clone(),
+        environment.clone(),
+        other.record().clone(),
+    );
+    let taking = tokio::spawn(async move { Held::acquire(&copy, &of, &record).await });
+    told(asked).await;
+    let text = serde_json::to_string(&renewed).unwrap();
+    let first = name(1);
+    let renewal = place.cloud.overwrite_parameter(&first, &text, "");
+    renewal.await.unwrap();
+    let taken = taking.await.unwrap();
+    assert!(matches!(taken, Err(LeaseError::Held(_))), "{taken:?}");
+    let holds = holder(&place.cloud, &environment).await.unwrap().unwrap();
+    assert_eq!(&holds.run, run.id());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_that_is_taken_over_while_it_is_renewed_is_lost() {
+    let place = Place::new().await;
+    let environment = EnvironmentId::new("e-1");
+    let name = |number: u32| format!("/goldseed/environments/e-1/lease/{number}");
+    let run = place.run().await;
+    let connection = Connection {
+        region: Some("eu-central-1".to_owned()),
+        local: Some(place.sandbox.endpoint()),
+        pace: Pace::new(0.001).unwrap(),
+        ..Connection::default()
+    };
+    let hurried = Cloud::connect(connection, Emitter::silent()).await.unwrap();
+    let mut held = Held::acquire(&hurried, &environment, run.record())
+        .await
+        .unwrap();
+    let mut others = place.lease(&name(1)).await;
+    others.writer.nonce = "another".into();
+    let asked = place.hold_up(&name(1));
+    let renewing = tokio::spawn(async move {
+        // It is renewed once half of its term, which is twenty seconds at least, is over.
+        let until = Instant::now() + Duration::from_mins(1);
+        loop {
+            match held.renew().await {
+                Ok(()) if Instant::now() < until => {
+                    let scaled = hurried.pace();
+                    scaled.sleep_unscaled(Duration::from_millis(50)).await;
+                }
+                other => return other,
+            }
+        }
+    });
+    told(asked).await;
+    place.put(&name(2), &others).await;
+    let renewed = renewing.await.unwrap();
+    assert!(matches!(renewed, Err(LeaseError::Lost(_))), "{renewed:?}");
+}
