@@ -7,11 +7,11 @@
 use super::names::Role;
 use super::plan::Migration;
 use super::preflight::{Ready, Refusal};
-use super::{Context, PipelineError, apply, inspect, launch, names, observe, revive};
-use crate::cloud::{Cloud, CloudError, Image, Instance, Tags, tags};
-use crate::id::{ImageId, StepId};
+use super::{Context, PipelineError, abandon, apply, inspect, launch, names, observe, revive};
+use crate::cloud::{Cloud, CloudError, Image, Instance, InstanceState, Tags, tags};
+use crate::id::{EnvironmentId, ImageId, InstanceId, RunId, StepId};
 use crate::record::{BaseImage, RunRecord};
-use crate::run::{Held, Run};
+use crate::run::{self, Held, Run, StoreError};
 
 /// What a run does on the machine that changes the data.
 const ON_THE_MACHINE: [&str; 3] = ["migrate/launch", "migrate/agent", "migrate/data"];
@@ -52,6 +52,63 @@ pub(super) async fn machines(
     let mut found = cloud.instances_tagged(&ours).await?;
     found.retain(|machine| !machine.state.is_gone());
     Ok(found)
+}
+
+/// A migration that another run may have left running.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct LeftRunning {
+    /// The run.
+    pub(super) run: RunId,
+    /// The machine that it runs on.
+    pub(super) machine: InstanceId,
+}
+
+/// Looks for a migration of an environment's data that a run other than `ours` has begun and not ended, and whose machine
+/// is there: it may go on without any process that drives it.
+pub(super) async fn left_running(
+    cloud: &Cloud,
+    environment: &EnvironmentId,
+    ours: Option<&RunId>,
+) -> Result<Option<LeftRunning>, CloudError> {
+    let migrate = Tags::from([(tags::ROLE.to_owned(), Role::Migration.as_str().to_owned())]);
+    for machine in cloud.instances_tagged(&migrate).await? {
+        let (run, pipeline) = (
+            machine.tags.get(tags::RUN),
+            machine.tags.get(tags::PIPELINE),
+        );
+        let (Some(run), Some(pipeline)) = (run.map(RunId::new), pipeline) else {
+            continue;
+        };
+        if ours == Some(&run) || !may_work(&machine) {
+            continue;
+        }
+        match run::latest(cloud, pipeline, &run).await {
+            Ok(record) if is_cut_off(&record, environment) => {
+                let machine = machine.id;
+                return Ok(Some(LeftRunning { run, machine }));
+            }
+            Ok(_) | Err(StoreError::Unknown { .. }) => {}
+            Err(StoreError::Cloud(error)) => return Err(error),
+            Err(error) => cloud.events().warn(format!(
+                "whether {} changes data of this environment could not be looked up: {error}",
+                machine.id
+            )),
+        }
+    }
+    Ok(None)
+}
+
+/// Whether something may run on a machine.
+pub(super) fn may_work(machine: &Instance) -> bool {
+    !machine.state.is_gone() && machine.state != InstanceState::Stopped
+}
+
+/// Whether a run is unfinished in the middle of changing the data of this environment.
+fn is_cut_off(record: &RunRecord, environment: &EnvironmentId) -> bool {
+    record.verdict.is_none()
+        && abandon::has_migrated(record)
+        && !record.is_done("migrate/data")
+        && abandon::changed_environment(record).as_ref() == Some(environment)
 }
 
 /// Terminates the machine of a run that ends before it has changed the data.

@@ -88,6 +88,7 @@ pub(super) struct Facts {
     pub(super) sets: Vec<ConfigurationSet>,
     pub(super) actions: Vec<ManagedAction>,
     pub(super) lease: Option<Lease>,
+    pub(super) migrating: Option<migrate::LeftRunning>,
     pub(super) now: jiff::Timestamp,
     pub(super) accept_downtime: bool,
     /// When a watch ends at the latest.
@@ -175,6 +176,7 @@ pub(super) async fn facts(
         sets: cloud.configuration_sets(&environment).await?,
         actions: managed_actions(context, &environment).await?,
         lease: lease.filter(|lease| ours != Some(&lease.run)),
+        migrating: migrate::left_running(cloud, &environment.id, ours).await?,
         environment,
         bridged: plan.recipe_names.iter().any(|name| name == "bridge"),
         now: pace::now(),

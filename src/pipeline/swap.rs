@@ -40,7 +40,8 @@ pub(super) async fn lease(
 }
 
 /// Gives back the lease that this process may still hold when a run ends before its end, so that a rollback need not
-/// wait for it to be over. While a call that changes the environment may be on its way it is kept.
+/// wait for it to be over. While a call that changes the environment may be on its way, or data may be being migrated, it
+/// is kept.
 pub async fn let_go(context: &Context<'_>, run: &Run) -> Result<(), PipelineError> {
     let record = run.record();
     let step = record.step(&StepId::new("preflight/environment"));
@@ -49,7 +50,10 @@ pub async fn let_go(context: &Context<'_>, run: &Run) -> Result<(), PipelineErro
         return Ok(());
     };
     let unfinished = record.unfinished().map(|step| step.id.as_str());
-    let may_be_on_its_way = matches!(unfinished, Some("swap/update" | "rollback/update"));
+    let may_be_on_its_way = matches!(
+        unfinished,
+        Some("migrate/data" | "swap/update" | "rollback/update")
+    );
     if may_be_on_its_way && record.verdict.is_none() {
         return Ok(());
     }

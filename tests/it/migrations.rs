@@ -1,7 +1,12 @@
 //! Steps `on: migrate`: what changes the data, right before the swap.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use goldseed::sandbox::{Behaviour, Fate};
+
+use super::unsent::minutes_pass;
 use super::world::World;
-use goldseed::sandbox::Behaviour;
 
 /// A recipe whose new version changes the data.
 fn recipe(said: &str) -> String {
@@ -132,4 +137,45 @@ fn an_image_of_other_recipes_is_not_promoted_with_these_migrations() {
         "{refused}"
     );
     assert_eq!(world.count("UpdateEnvironment"), 0);
+}
+
+#[test]
+fn while_a_migration_may_run_nobody_else_changes_the_environment() {
+    let world = migrating("migrations: compatible\n");
+    let pid = Arc::default();
+    let data = std::sync::atomic::AtomicBool::new(false);
+    world.signal_at(&pid, "INT", Fate::Serve, move |request| {
+        let text = request.parameters.to_string();
+        data.fetch_or(text.contains("migrate/data"), Ordering::SeqCst);
+        request.operation == "SendCommand" && data.load(Ordering::SeqCst)
+    });
+    let cut = world.goldseed(["rebuild", "shop"]).run_as(&pid);
+    world.sandbox.set_hook(None);
+    assert_eq!(cut.code, Some(130), "{cut}");
+    let run = cut.run_id();
+    let held = world.run(["promote", "shop"]);
+    assert_eq!(held.code, Some(4), "{held}");
+    assert!(held.stderr.contains("holds the environment"), "{held}");
+
+    // Its lease is over, and its machine goes on.
+    minutes_pass(&world);
+    let machine = world.machine("migration");
+    for arguments in [["rebuild", "shop"], ["promote", "shop"]] {
+        let refused = world.run(arguments);
+        assert_eq!(refused.code, Some(4), "{refused}");
+        // The lines are broken where they are too long.
+        for part in [
+            run.as_str(),
+            "has begun to change the data of shop-prod",
+            &machine,
+        ] {
+            assert!(refused.stderr.contains(part), "{part}: {refused}");
+        }
+    }
+    let rollback = world.run(["rollback", "shop"]);
+    assert_eq!(rollback.code, Some(4), "{rollback}");
+    assert_eq!(world.count("UpdateEnvironment"), 0);
+    world.succeed(["resume", &run]);
+    world.edit("text: Hello", "text: Good evening");
+    world.succeed(["rebuild", "shop"]);
 }

@@ -22,7 +22,7 @@ fn denied<const N: usize>(world: &World, arguments: [&str; N]) -> Output {
 }
 
 /// All leases are over, as some minutes later.
-fn minutes_pass(world: &World) {
+pub(crate) fn minutes_pass(world: &World) {
     for (name, values) in world.parameters() {
         if name.contains("/lease/") {
             let over = values.last().unwrap();

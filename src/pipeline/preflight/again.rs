@@ -1,7 +1,7 @@
 //! Preflight once more, right before a swap is sent: a run that goes on may stand on what was found hours ago.
 
 use super::{Facts, Ready, Refusal, facts, image, refusals, refuse, standing_refusals, way_back};
-use crate::cloud::{InstanceState, tags};
+use crate::cloud::tags;
 use crate::pipeline::migrate;
 use crate::pipeline::unsent::{Seen, judge};
 use crate::pipeline::{Context, PipelineError, Wish, abandon};
@@ -91,7 +91,7 @@ async fn refuse_or_end(
     }
     if !migrate::is_done(run) && abandon::has_migrated(run.record()) {
         for machine in migrate::machines(context.cloud, run.record()).await? {
-            if machine.state != InstanceState::Stopped {
+            if migrate::may_work(&machine) {
                 let id = &machine.id;
                 holds.push(Refusal::new(
                     format!("data may still be being migrated on {id}, where this run left it"),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Facts, PROXY, Refusal, outage};
 use crate::cloud::ManagedAction;
+use crate::pipeline::migrate::LeftRunning;
 use crate::run::{self, LeaseError};
 
 /// How long a swap with its watch may take where the watch's deadline is earlier: a managed update must not be due
@@ -49,6 +50,20 @@ pub(in crate::pipeline) fn standing_refusals(facts: &Facts) -> Vec<Refusal> {
         against(
             format!("{}", LeaseError::Held(Box::new(lease.clone()))),
             &run::wait_for(&lease.run),
+        );
+    }
+    let held = facts.lease.as_ref().map(|lease| &lease.run);
+    if let Some(migrating) = facts.migrating.as_ref()
+        && held != Some(&migrating.run)
+    {
+        let LeftRunning { run, machine } = migrating;
+        against(
+            format!(
+                "run {run} has begun to change the data of {name}, and {machine}, where it does, still runs"
+            ),
+            &format!(
+                "go on with it: goldseed resume {run}; or look whether the migration is over there, and terminate {machine}"
+            ),
         );
     }
     if !facts.environment.is_ready() {

@@ -47,6 +47,7 @@ fn fine() -> Facts {
         )],
         actions: Vec::new(),
         lease: None,
+        migrating: None,
         now: "2026-11-23T03:00:00Z".parse().unwrap(),
         accept_downtime: false,
         deadline: Duration::from_hours(1),
