@@ -1,7 +1,7 @@
 //! The main job from end to end, on simulated machines: what the tool says, and what the world is like afterwards.
 
 use super::world::{ENVIRONMENT, Image, LAUNCH, PLATFORM, STOCK, World, mutates};
-use goldseed::sandbox::{Behaviour, Fate, Hook};
+use goldseed::sandbox::{Behaviour, Request};
 
 /// Nothing that a finished run made is left but golden images.
 fn assert_tidy(world: &World) {
@@ -260,19 +260,10 @@ fn an_image_that_falls_ill_in_the_soak_is_taken_back() {
 fn an_environment_that_is_ill_on_the_old_image_too_needs_a_person() {
     let world = World::new();
     world.sandbox.behave("golden", Behaviour::NeverJoins);
-    let (swaps, swapping) = std::sync::mpsc::sync_channel(0);
-    world.sandbox.set_hook(Some(Hook::new(move |request| {
-        if request.operation == "UpdateEnvironment" {
-            swaps.send(()).unwrap();
-        }
-        Fate::Serve
-    })));
-    let output = std::thread::scope(|scope| {
-        let run = scope.spawn(|| world.run(["rebuild", "shop"]));
-        swapping.recv().unwrap();
+    let swaps = |request: &Request| request.operation == "UpdateEnvironment";
+    let output = world.meanwhile(["rebuild", "shop"], swaps, || {
         // From now on the old image's instances are ill as well: the reason is another one.
         world.sandbox.behave(STOCK, Behaviour::Unhealthy);
-        run.join().unwrap()
     });
     assert_eq!(output.code, Some(8), "{output}");
     assert!(

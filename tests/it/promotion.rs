@@ -1,6 +1,7 @@
 //! Promotions that meet a changed world: a way back that is gone, probes that failed before, somebody else at work.
 
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use super::world::{Image, LAUNCH, Output, ROLLING, STOCK, World};
 use goldseed::sandbox::{Behaviour, Fate, Hook};
@@ -337,7 +338,8 @@ fn interfered(world: &World, change: impl FnOnce()) -> Output {
             tokio::task::block_in_place(|| {
                 // Once the test has seen enough it is not asked any more.
                 if looks.send(()).is_ok() {
-                    going.lock().unwrap().recv().ok();
+                    let going = going.lock().unwrap();
+                    going.recv_timeout(Duration::from_mins(1)).ok();
                 }
             });
         }
@@ -345,7 +347,7 @@ fn interfered(world: &World, change: impl FnOnce()) -> Output {
     })));
     std::thread::scope(|scope| {
         let run = scope.spawn(|| world.run(["rebuild", "shop"]));
-        while looking.recv().is_ok() {
+        while looking.recv_timeout(Duration::from_mins(1)).is_ok() {
             let ready = world.environment()["status"] == "Ready";
             if ready && world.base_image().is_some() {
                 change();

@@ -569,14 +569,15 @@ impl World {
             {
                 tokio::task::block_in_place(|| {
                     asks.send(()).ok();
-                    going.recv().ok();
+                    going.recv_timeout(PATIENCE).ok();
                 });
             }
             Fate::Serve
         })));
         let output = std::thread::scope(|scope| {
             let run = scope.spawn(|| self.run(arguments));
-            asked.recv().expect("it was never asked for");
+            let asked = asked.recv_timeout(PATIENCE);
+            asked.expect("it was never asked for");
             change();
             goes.send(()).unwrap();
             run.join().unwrap()
