@@ -37,6 +37,10 @@ impl From<CloudError> for Failure {
                 "it was removed, or is another account's or region's: look at what the settings name",
             ),
             ErrorKind::WrongState => failure.hint("wait until it has changed, then go on"),
+            ErrorKind::Refused if error.code.as_deref() == Some("OperationNotPermitted") => {
+                let hint = protected(error.operation, &error.subject);
+                failure.hint(hint)
+            }
             ErrorKind::Refused => {
                 failure.hint("mend what AWS calls wrong where goldseed.yaml says it, then go on")
             }
@@ -54,6 +58,23 @@ impl From<CloudError> for Failure {
             }
         }
     }
+}
+
+/// What to do about something that somebody protects. Code and attributes: EC2 API reference, `ModifyInstanceAttribute`.
+fn protected(operation: &str, subject: &str) -> String {
+    let option = match operation {
+        "TerminateInstances" => "--no-disable-api-termination",
+        "StopInstances" => "--no-disable-api-stop",
+        _ => {
+            return format!(
+                "{subject} is protected: take the protection off where nobody needs it, then go on"
+            );
+        }
+    };
+    format!(
+        "somebody protects {subject}: where nobody needs that, aws ec2 modify-instance-attribute --instance-id {subject} \
+         {option}, then go on; with the tag goldseed:keep it is left alone"
+    )
 }
 
 /// What makes room again where a quota or the capacity is used up. Codes: EC2 and Systems Manager API references.

@@ -257,16 +257,30 @@ impl Cloud {
             other => {
                 for left in other?.delete_snapshot_results() {
                     let code = left.return_code().map_or("unknown", |code| code.as_str());
-                    if code != "success" {
-                        self.events.warn(format!(
-                            "snapshot {} of {id} was not deleted ({code}): delete it by hand",
-                            left.snapshot_id().unwrap_or("without an id")
-                        ));
+                    let snapshot = left.snapshot_id().unwrap_or("without an id");
+                    if let Some(what) = left_over(code) {
+                        let text = format!("snapshot {snapshot} of {id} {what}");
+                        self.events.warn(text);
                     }
                 }
                 Ok(())
             }
         }
+    }
+}
+
+/// What became of a snapshot whose image was deregistered, by its code (EC2 API reference, `DeleteSnapshotReturnCode`); none:
+/// it is deleted. Who removes it later finds it by its own tags.
+fn left_over(code: &str) -> Option<String> {
+    match code {
+        "success" => None,
+        "skipped" => Some("stays: another image has it too".to_owned()),
+        "missing-permissions" => Some(
+            "is left: the caller's role lacks ec2:DeleteSnapshot for it; with that `goldseed sweep` removes it".to_owned(),
+        ),
+        code => Some(format!(
+            "is left ({code}): `goldseed sweep` removes it, a day after its run began"
+        )),
     }
 }
 
