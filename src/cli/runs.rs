@@ -185,6 +185,26 @@ pub(super) async fn find(
     Err(failure)
 }
 
+/// Refuses a run that nobody named and that somebody may drive now: its lease is held.
+async fn must_be_idle(cloud: &Cloud, record: &RunRecord) -> Result<(), Failure> {
+    let Some(environment) = pipeline::changed_environment(record) else {
+        return Ok(());
+    };
+    let holder = run::holder(cloud, &environment).await;
+    let holder = holder.map_err(PipelineError::from)?;
+    let Some(lease) = holder.filter(|lease| lease.run == record.run) else {
+        return Ok(());
+    };
+    let (run, who) = (&record.run, &lease.who);
+    let message = format!(
+        "run {run} is the only unfinished one, and {who} may be at it: it holds {} until {}",
+        record.environment, lease.until
+    );
+    Err(Failure::new(Code::Refused, message).hint(format!(
+        "where that process is gone, take the run over: goldseed resume {run}"
+    )))
+}
+
 /// Finds the one run that is unfinished among the pipelines of the settings.
 pub(super) async fn only_unfinished(
     cloud: &Cloud,
@@ -198,7 +218,11 @@ pub(super) async fn only_unfinished(
     match unfinished.len() {
         0 => Err(Failure::new(Code::Refused, "no run is unfinished")
             .hint("`goldseed runs` lists the runs there are")),
-        1 => Ok(unfinished.remove(0)),
+        1 => {
+            let record = unfinished.remove(0);
+            must_be_idle(cloud, &record).await?;
+            Ok(record)
+        }
         count => {
             let message = format!("{count} runs are unfinished: say which one to go on with");
             let mut failure = Failure::new(Code::Refused, message);

@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use goldseed::sandbox::Fate;
 
+use super::unsent::minutes_pass;
 use super::world::{Output, World};
 
 /// Runs a verb and kills it at the first request of this operation, whose answer is lost.
@@ -82,4 +83,21 @@ fn resume_without_a_run_goes_on_with_the_only_unfinished_one() {
         2,
         "{several}"
     );
+}
+
+#[test]
+fn resume_without_a_run_takes_none_over_that_somebody_may_drive() {
+    let world = World::new();
+    let run = killed_at(&world, ["rebuild", "shop"], "UpdateEnvironment").run_id();
+    let pages = |world: &World| {
+        let parameters = world.parameters();
+        parameters.keys().filter(|name| name.contains(&run)).count()
+    };
+    let before = pages(&world);
+    let refused = world.run(["resume"]);
+    assert_eq!(refused.code, Some(4), "{refused}");
+    assert!(refused.stderr.contains("may be at it"), "{refused}");
+    assert_eq!(pages(&world), before, "it was taken over");
+    minutes_pass(&world);
+    world.succeed(["resume"]);
 }
