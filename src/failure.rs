@@ -222,7 +222,7 @@ impl From<AbandonError> for Failure {
                 }
             }
             AbandonError::InUse { run, .. } => failure
-                .hint("make another image the base image first, or keep this one")
+                .hint("take it out of use there first, or keep it")
                 .hint(format!("or go on with it: goldseed resume {run}")),
             AbandonError::Pipeline(error) => (*error).into(),
         }

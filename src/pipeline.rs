@@ -48,7 +48,7 @@ pub use launch::user_data;
 pub use plan::{Migration, Plan, PlanError, Source};
 pub use preflight::Refusal;
 pub use rehearse::{Scripts, Stage, rehearse};
-pub use remains::{left_by, stop_work};
+pub use remains::{Cleared, left_by, stop_work};
 pub use rollback::{Accepted, for_a_person};
 pub use status::{Status, status};
 pub use swap::let_go;

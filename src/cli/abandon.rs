@@ -1,13 +1,15 @@
 //! `goldseed abandon`: a run that nobody will go on with ends, and what it made is removed.
 
+use std::cell::OnceCell;
+
 use clap::Args;
 
 use super::{ExitCode, Failure, Invocation, drive, guard, runs};
 use crate::cloud::Cloud;
 use crate::event::Event;
 use crate::failure::ExitCode as Code;
-use crate::id::StepId;
-use crate::pipeline;
+use crate::id::{RunId, StepId};
+use crate::pipeline::{self, Cleared};
 use crate::record::RunRecord;
 use crate::settings::Settings;
 
@@ -25,22 +27,67 @@ pub(super) async fn run(invocation: &Invocation, abandon: &Abandon) -> Result<Ex
     let settings = Settings::load(&invocation.global.file)?;
     let display = drive::display(invocation);
     let who = drive::who(invocation);
+    let connected = OnceCell::new();
     let work = async {
         let cloud = guard::connect(invocation, &settings, display.emitter()).await?;
-        let record = runs::find(&cloud, &settings, &run).await?;
-        let pipelines: Vec<String> = settings.pipelines.keys().cloned().collect();
-        pipeline::must_be_removable(&cloud, &pipelines, &record).await?;
-        carry_out(&cloud, &record, &who).await
+        let cloud = connected.get_or_init(|| cloud);
+        let record = runs::find(cloud, &settings, &run).await?;
+        pipeline::must_be_removable(cloud, &record).await?;
+        carry_out(cloud, &record, &who).await
     };
     let result = tokio::select! {
         result = work => result,
         signal = drive::interrupted() => {
-            let message = format!("interrupted by {signal}; run {run} is not abandoned yet");
-            Err(Failure::new(Code::Interrupted, message)
-                .hint(format!("go on with: goldseed abandon {run}")))
+            Err(interrupted(connected.get(), &settings, &run, signal).await)
         }
     };
     drive::ended(&display, result)
+}
+
+/// Says what exists after an interrupt; a second interrupt leaves at once.
+async fn interrupted(
+    cloud: Option<&Cloud>,
+    settings: &Settings,
+    run: &RunId,
+    signal: &str,
+) -> Failure {
+    let not_yet = format!("interrupted by {signal}; run {run} is not abandoned yet");
+    let mut failure = Failure::new(Code::Interrupted, not_yet);
+    let again = format!("go on with: goldseed abandon {run}");
+    let Some(cloud) = cloud else {
+        return failure.hint("nothing was looked at or removed").hint(again);
+    };
+    let looked = tokio::select! {
+        looked = async {
+            let record = runs::find(cloud, settings, run).await?;
+            Ok::<_, Failure>((record.verdict, pipeline::left_by(cloud, run).await?))
+        } => looked,
+        _ = drive::interrupted() => {
+            return failure.hint("interrupted again: what exists was not looked up").hint(again);
+        }
+    };
+    match looked {
+        Ok((Some(verdict), _)) => {
+            failure.message = format!(
+                "interrupted by {signal}; run {run} has ended all the same: {}",
+                verdict.as_str()
+            );
+            return failure;
+        }
+        Ok((None, left)) if left.is_empty() => failure
+            .hints
+            .push("nothing of what it made is left".to_owned()),
+        Ok((None, left)) => {
+            let left = left.iter();
+            let left = left.map(|(label, value)| format!("there still is the {label} {value}"));
+            failure.hints.extend(left);
+        }
+        Err(error) => failure.hints.push(format!(
+            "what exists could not be looked up: {}",
+            error.message
+        )),
+    }
+    failure.hint(again)
 }
 
 async fn carry_out(cloud: &Cloud, record: &RunRecord, who: &str) -> Result<ExitCode, Failure> {
@@ -67,24 +114,32 @@ async fn carry_out(cloud: &Cloud, record: &RunRecord, who: &str) -> Result<ExitC
         next,
     };
     match pipeline::abandon(cloud, record, who).await {
-        Ok(removed) => {
+        Ok(Cleared { removed, kept }) => {
             events.emit(Event::StepFinished {
                 step,
-                outcome: match removed.len() {
-                    0 => "there was nothing".to_owned(),
-                    count => format!("{count} removed"),
+                outcome: match (removed.len(), kept.len()) {
+                    (0, 0) => "there was nothing".to_owned(),
+                    (count, 0) => format!("{count} removed"),
+                    (count, kept) => format!("{count} removed, {kept} kept"),
                 },
                 milliseconds: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
                 replayed: false,
             });
+            let but = match kept.len() {
+                0 => "",
+                _ => ", but for what is to be kept",
+            };
             let verdict = format!(
-                "run {run} is abandoned and what it made is removed; {} was not touched",
+                "run {run} is abandoned and what it made is removed{but}; {} was not touched",
                 record.environment
             );
             let next = format!("goldseed {} {}", record.verb.as_str(), record.pipeline);
-            let removed = removed.into_iter();
-            let removed = removed.map(|(label, value)| (format!("removed {label}"), value));
-            events.emit(finished(true, verdict, removed.collect(), vec![next]));
+            let said = |word: &'static str| {
+                move |(label, value): (String, String)| (format!("{word} {label}"), value)
+            };
+            let removed = removed.into_iter().map(said("removed"));
+            let facts = removed.chain(kept.into_iter().map(said("kept")));
+            events.emit(finished(true, verdict, facts.collect(), vec![next]));
             Ok(Code::Done)
         }
         Err(error) => {

@@ -5,7 +5,7 @@
 //! swapped, or data was migrated, there is something in service that only a verdict on it can end.
 
 use super::preflight::Ready;
-use super::remains::{self, Remains};
+use super::remains::{self, Cleared, Remains};
 use super::unsent::{self, Seen};
 use super::{PipelineError, in_use};
 use crate::cloud::{Cloud, CloudError, WaitError};
@@ -139,36 +139,33 @@ async fn must_be_unsent(cloud: &Cloud, record: &RunRecord) -> Result<(), Abandon
     refused
 }
 
-/// Refuses what cannot be abandoned, before anything is changed. `pipelines` are all of the settings, whose ledgers may
-/// name the run's images. A run that was abandoned and of which something is left passes: tags are shown late.
+/// Refuses what cannot be abandoned, before anything is changed. A run that was abandoned and of which something is left
+/// passes: tags are shown late.
 ///
 /// # Errors
 /// What [`may_abandon`] refuses, an image that is in use, and what AWS refused.
-pub async fn must_be_removable(
-    cloud: &Cloud,
-    pipelines: &[String],
-    record: &RunRecord,
-) -> Result<(), AbandonError> {
+pub async fn must_be_removable(cloud: &Cloud, record: &RunRecord) -> Result<(), AbandonError> {
     let again = record.verdict == Some(Verdict::Abandoned);
     if !again {
         must_be_unsent(cloud, record).await?;
     }
-    let remains = Remains::of(cloud, record).await?;
+    let (remains, _) = Remains::of(cloud, record).await?.parted();
     if again && remains.is_empty() {
         may_abandon(record)?;
     }
-    must_be_unused(cloud, pipelines, record, &remains).await
+    must_be_unused(cloud, record, &remains).await
 }
 
-/// Abandons a run that [`must_be_removable`] let pass. Returns what was removed: label and id, for people.
+/// Abandons a run that [`must_be_removable`] let pass. Returns what became of what it had made.
 ///
 /// # Errors
-/// What AWS refused: then it can be called again; or what a driver that still lives has begun in the meantime.
+/// What AWS refused: then it can be called again; or what a driver that still lives has begun in the meantime, or somebody
+/// else has made of its images.
 pub async fn abandon(
     cloud: &Cloud,
     record: &RunRecord,
     who: &str,
-) -> Result<Vec<(String, String)>, AbandonError> {
+) -> Result<Cleared, AbandonError> {
     if record.verdict == Some(Verdict::Abandoned) {
         return Ok(remains::remove(cloud, record).await?);
     }
@@ -178,29 +175,29 @@ pub async fn abandon(
     give_back(cloud, run.record()).await?;
     // Since then no process of the run renews its lease, and none sends without: what was sent before is seen now.
     must_be_unsent(cloud, run.record()).await?;
-    let removed = remains::remove(cloud, run.record()).await?;
+    let (remains, _) = Remains::of(cloud, run.record()).await?.parted();
+    must_be_unused(cloud, run.record(), &remains).await?;
+    let cleared = remains::remove(cloud, run.record()).await?;
     run.finish(Verdict::Abandoned).await?;
-    Ok(removed)
+    Ok(cleared)
 }
 
-/// Refuses to take away an image that is in service or in a ledger: somebody promoted it by hand.
+/// Refuses to take away an image that something else needs: somebody promoted it by hand, or is about to.
 async fn must_be_unused(
     cloud: &Cloud,
-    pipelines: &[String],
     record: &RunRecord,
     remains: &Remains,
 ) -> Result<(), AbandonError> {
     if remains.images.is_empty() {
         return Ok(());
     }
-    let instances = cloud.living_instances().await?;
-    let in_use = in_use::images(cloud, pipelines, &instances).await?;
+    let needed = in_use::beside(cloud, &record.run).await?;
     for image in &remains.images {
-        if let Some(by) = in_use.get(&image.id) {
+        if let Some(by) = needed.by(&image.id) {
             return Err(AbandonError::InUse {
                 run: record.run.clone(),
                 image: image.id.clone(),
-                by: by.clone(),
+                by,
             });
         }
     }

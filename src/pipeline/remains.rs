@@ -81,6 +81,33 @@ impl Remains {
         })
     }
 
+    /// Parts what may go from what stays: what carries `goldseed:keep`, or a role that this version does not know, and what
+    /// belongs to that: the image that a machine runs, and an image and its snapshots.
+    pub(super) fn parted(self) -> (Self, Self) {
+        let (mut go, mut stay) = (Self::default(), Self::default());
+        for instance in self.instances {
+            let may_go = may_go(&instance.tags, &["seed", "proof", "migration"]);
+            let side = if may_go { &mut go } else { &mut stay };
+            side.instances.push(instance);
+        }
+        let keeps = |image: &Image| {
+            let of_image = |one: &&Snapshot| image.snapshots.contains(&one.id);
+            let mut snapshots = self.snapshots.iter().filter(of_image);
+            !may_go(&image.tags, &IMAGES)
+                || snapshots.any(|one| !may_go(&one.tags, &IMAGES))
+                || stay.instances.iter().any(|one| one.image == image.id)
+        };
+        let (kept, gone) = self.images.iter().cloned().partition(keeps);
+        (stay.images, go.images) = (kept, gone);
+        let held = |one: &Snapshot| {
+            let mut images = stay.images.iter();
+            !may_go(&one.tags, &IMAGES) || images.any(|image| image.snapshots.contains(&one.id))
+        };
+        let (kept, gone) = self.snapshots.iter().cloned().partition(held);
+        (stay.snapshots, go.snapshots) = (kept, gone);
+        (go, stay)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.instances.is_empty() && self.images.is_empty() && self.snapshots.is_empty()
     }
@@ -111,6 +138,15 @@ impl Remains {
         let snapshots = snapshots.map(|one| ("snapshot".to_owned(), one.id.to_string()));
         instances.chain(images).chain(snapshots).collect()
     }
+}
+
+/// The roles of images and of their snapshots.
+const IMAGES: [&str; 2] = ["raw", "golden"];
+
+/// Whether nobody marked something as kept, and its role is one of these. What only the record names may have no tags yet.
+fn may_go(of: &Tags, roles: &[&str]) -> bool {
+    let role = of.get(tags::ROLE);
+    !of.contains_key(tags::KEEP) && role.is_none_or(|role| roles.contains(&role.as_str()))
 }
 
 fn role(tags: &Tags, otherwise: &str) -> String {
@@ -169,14 +205,20 @@ fn not_yet(removed: Result<(), CloudError>) -> Result<usize, CloudError> {
     }
 }
 
-/// Removes what a run has made, and looks until there is nothing any more: instances first, then images with their
-/// snapshots, then snapshots whose image is gone, which are found by their own tags. Returns what was removed.
-pub(super) async fn remove(
-    cloud: &Cloud,
-    record: &RunRecord,
-) -> Result<Vec<(String, String)>, WaitError> {
+/// What became of the things that a run has made: label and id, for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cleared {
+    /// What was removed.
+    pub removed: Vec<(String, String)>,
+    /// What stays because somebody marked it, or because this version does not know what it is for.
+    pub kept: Vec<(String, String)>,
+}
+
+/// Removes what a run has made, and looks until there is nothing any more that may go: instances first, then images with
+/// their snapshots, then snapshots whose image is gone, which are found by their own tags.
+pub(super) async fn remove(cloud: &Cloud, record: &RunRecord) -> Result<Cleared, WaitError> {
     let mut asked = BTreeSet::new();
-    let mut removed = Vec::new();
+    let mut cleared = Cleared::default();
     let wait = Wait {
         subject: format!("what run {} has made", record.run),
         schedule: REMOVAL,
@@ -185,15 +227,17 @@ pub(super) async fn remove(
     };
     cloud
         .poll_until(wait, async || {
-            let remains = Remains::of(cloud, record).await?;
+            let (remains, stays) = Remains::of(cloud, record).await?.parted();
+            let kept = stays.told().into_iter();
+            cleared.kept = kept.map(|(label, value)| (label, id_of(&value))).collect();
             if remains.is_empty() {
                 return Ok(Look::Ready(()));
             }
             for (label, value) in remains.told() {
-                let id = value.split(' ').next().unwrap_or_default().to_owned();
+                let id = id_of(&value);
                 if asked.insert(id.clone()) {
                     cloud.events().note(format!("remove the {label} {value}"));
-                    removed.push((label, id));
+                    cleared.removed.push((label, id));
                 }
             }
             let mut held = 0;
@@ -212,5 +256,10 @@ pub(super) async fn remove(
             }))
         })
         .await?;
-    Ok(removed)
+    Ok(cleared)
+}
+
+/// The id in a value of [`Remains::told`], which tells the state too.
+fn id_of(value: &str) -> String {
+    value.split(' ').next().unwrap_or_default().to_owned()
 }

@@ -12,15 +12,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use choice::{Leftover, What};
 
-use super::{PipelineError, in_use};
+use super::PipelineError;
+use super::in_use::{self, ROOT};
 use crate::cloud::{Cloud, CloudError, Parameter, Tags};
 use crate::id::{EnvironmentId, ImageId, RunId};
 use crate::pace;
 use crate::run::{self, Kept, Ledger};
 use choice::{Facts, RunState};
-
-/// Everything of this tool in Parameter Store lies below.
-const ROOT: &str = "/goldseed";
 
 /// Returns what dead runs of any pipeline left, in the order in which it is to be removed. `pipelines` are those of the
 /// settings; those whose ledger Parameter Store keeps are looked at as well.
@@ -36,7 +34,7 @@ pub async fn leftovers(
     let pipelines: BTreeSet<String> = pipelines
         .iter()
         .cloned()
-        .chain(all.iter().filter_map(ledger_of))
+        .chain(in_use::ledgers_in(&all))
         .collect();
     let pipelines = Vec::from_iter(pipelines);
     let holds = holders(cloud, &all).await?;
@@ -69,13 +67,6 @@ pub async fn leftovers(
         environments: &environments.collect(),
     }));
     Ok(list)
-}
-
-/// The pipeline whose ledger a parameter is.
-fn ledger_of(parameter: &Parameter) -> Option<String> {
-    let rest = parameter.name.strip_prefix("/goldseed/")?;
-    let pipeline = rest.strip_suffix("/image")?;
-    (!pipeline.contains('/')).then(|| pipeline.to_owned())
 }
 
 /// The runs that hold a lease now, of whatever environment.

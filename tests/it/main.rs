@@ -13,6 +13,7 @@ mod demo;
 mod diagnosis;
 mod display;
 mod generalise;
+mod given_up;
 mod interrupt;
 mod layers;
 mod library;

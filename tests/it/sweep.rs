@@ -49,7 +49,7 @@ fn ours(world: &World) -> BTreeSet<String> {
 }
 
 /// Tags resources.
-fn tag(world: &World, ids: impl IntoIterator<Item = String>, tags: &[(&str, &str)]) {
+pub(crate) fn tag(world: &World, ids: impl IntoIterator<Item = String>, tags: &[(&str, &str)]) {
     let list = tags
         .iter()
         .map(|(key, value)| Tag::builder().key(*key).value(*value).build());

@@ -49,7 +49,7 @@ fn deregister_golden(world: &World) {
     world.wait_for(call.send()).unwrap();
 }
 
-fn assert_says(output: &Output, text: &str) {
+pub(crate) fn assert_says(output: &Output, text: &str) {
     assert!(output.stderr.contains(text), "{text}: {output}");
 }
 
@@ -67,7 +67,7 @@ fn assert_over(world: &World, run: &str) -> Output {
 }
 
 /// Runs a verb and kills it at the first request that this is true of, whose answer is lost.
-fn killed<const N: usize>(
+pub(crate) fn killed<const N: usize>(
     world: &World,
     arguments: [&str; N],
     at: impl Fn(&Request) -> bool + Send + Sync + 'static,
