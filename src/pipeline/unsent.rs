@@ -16,7 +16,7 @@ use crate::run;
 pub enum Seen {
     /// The deployed settings name what the run was to set, and no data was migrated.
     InService,
-    /// Nothing names it, nothing is under way, and nobody may send it.
+    /// Nothing names it, nothing is under way, and nobody may send it; or the environment is gone.
     Unsent,
     /// A process of the run may be sending it, as long as its lease lasts.
     Held(Timestamp),
@@ -38,11 +38,14 @@ pub(super) async fn look(cloud: &Cloud, record: &RunRecord) -> Result<Seen, Pipe
     let environments = cloud.environments().await?;
     let mut environments = environments.iter();
     let environment = environments.find(|one| one.id == ready.environment && !one.is_gone());
-    let Some(environment) = environment else {
-        return Ok(Seen::Unclear);
+    let seen = match environment {
+        Some(environment) => {
+            let sets = cloud.configuration_sets(environment).await?;
+            judge(environment.is_ready(), &sets, &ready)
+        }
+        // Nothing is in service in an environment that is gone.
+        None => Seen::Unsent,
     };
-    let sets = cloud.configuration_sets(environment).await?;
-    let seen = judge(environment.is_ready(), &sets, &ready);
     Ok(match lease.filter(|lease| lease.run == record.run) {
         Some(lease) if seen == Seen::Unsent => Seen::Held(lease.until),
         _ => seen,

@@ -146,6 +146,19 @@ fn an_update_that_was_never_sent_can_be_abandoned_once_nobody_can_send_it() {
 }
 
 #[test]
+fn a_run_whose_environment_is_gone_can_be_abandoned() {
+    let world = World::new();
+    let run = denied(&world, ["rebuild", "shop"]).run_id();
+    world.replace_environment();
+    minutes_pass(&world);
+    let resumed = world.run(["resume", &run]);
+    assert_says(&resumed, "another environment");
+    minutes_pass(&world);
+    world.succeed(["abandon", &run]);
+    assert!(!world.images("golden")[0].is_usable());
+}
+
+#[test]
 fn a_migration_is_not_abandoned_and_no_rollback_is_offered_for_it() {
     let world = World::new();
     super::migrations::give_recipe(&world, "migrations: compatible\n");
