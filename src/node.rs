@@ -64,7 +64,18 @@ impl<'a> Node<'a> {
     /// Runs a script to its end and returns its code; `take` gets the log's bytes as they come. A unit that an
     /// earlier process started is attached to; one that ended badly before, or was interrupted, is started anew under
     /// the next attempt's name. What the script does must therefore be safe to do twice.
-    pub async fn run(&self, job: &Job<'_>, mut take: impl FnMut(&[u8])) -> Result<i32, NodeError> {
+    pub async fn run(&self, job: &Job<'_>, take: impl FnMut(&[u8])) -> Result<i32, NodeError> {
+        self.run_prepared(job, take, async || Ok(())).await
+    }
+
+    /// Runs a script as [`run`](Self::run) does. Before what was started already is started anew, `prepare` is awaited:
+    /// the machine may have booted since.
+    pub async fn run_prepared<E: From<NodeError>>(
+        &self,
+        job: &Job<'_>,
+        mut take: impl FnMut(&[u8]),
+        prepare: impl AsyncFn() -> Result<(), E>,
+    ) -> Result<i32, E> {
         let script = job.script.as_bytes();
         let packed = Part::whole(script).map_err(NodeError::Pack)?;
         let held = Content::new(script.to_vec(), Standing::Nowhere);
@@ -73,22 +84,29 @@ impl<'a> Node<'a> {
             contents.push(&held);
         }
         let sent = packed.as_ref().ok_or(&held);
-        let mut interrupted = 0;
+        let (mut interrupted, mut brought, mut prepared) = (0, false, false);
         for attempt in 1.. {
             let unit = format!("{}-a{attempt}", job.unit);
-            self.bring(&unit, &contents).await?;
+            if attempt > 1 && !std::mem::replace(&mut prepared, true) {
+                prepare().await?;
+            }
+            if !std::mem::replace(&mut brought, true) {
+                self.bring(&unit, &contents).await?;
+            }
             match self.run_unit(&unit, sent, job.limit, &mut take).await? {
                 End::Code(code) => return Ok(code),
                 End::BadBefore => {}
                 End::Interrupted => {
                     interrupted += 1;
                     if interrupted >= ATTEMPTS {
-                        return Err(NodeError::Interrupted {
+                        return Err(E::from(NodeError::Interrupted {
                             instance: self.instance.clone(),
                             unit,
                             attempts: interrupted,
-                        });
+                        }));
                     }
+                    // It may have booted, and what was brought may have been taken away by the script itself.
+                    (brought, prepared) = (false, false);
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::launch::Seed;
-use super::{Context, PipelineError, names};
+use super::{Context, PipelineError, inspect, names};
 use crate::cloud::Cloud;
 use crate::event::{AT_WORK, Emitter, Event};
 use crate::id::{InstanceId, RunId};
@@ -73,8 +73,10 @@ pub(super) async fn recipes(
         format!("apply {}", plan.recipe_names.join(", ")),
         async || {
             let unit = names::unit(&id, "apply");
-            let applied = script(context.cloud, instance, &unit, &plan.apply, "apply").await;
-            applied.map(drop)
+            // What the user data holds back at each boot is let go of once more, or no recipe could start it.
+            let quiet = async || inspect::must_be_quiet(context, &id, "seed", instance).await;
+            let applied = script(context.cloud, instance, &unit, &plan.apply, "apply", quiet);
+            applied.await.map(drop)
         },
     )
     .await
@@ -118,7 +120,8 @@ pub(super) async fn checks(
         .into());
     }
     let unit = names::unit(run, &format!("{name}-checks"));
-    let checked = script(cloud, instance, &unit, verify, "the checks").await;
+    let nothing = async || Ok(());
+    let checked = script(cloud, instance, &unit, verify, "the checks", nothing).await;
     checked.map(drop)
 }
 
@@ -126,12 +129,14 @@ pub(super) async fn checks(
 pub(super) struct Changed(pub(super) Vec<String>);
 
 /// Runs a compiled script on a machine, tells its steps and output, and turns a failed step into what people need.
+/// `prepare` is awaited before what was started already is started anew, after a boot at the latest.
 pub(super) async fn script(
     cloud: &Cloud,
     instance: &InstanceId,
     unit: &str,
     script: &Script,
     what: &str,
+    prepare: impl AsyncFn() -> Result<(), PipelineError>,
 ) -> Result<Changed, PipelineError> {
     let events = cloud.events();
     let mut reader = Reader::new(script);
@@ -153,7 +158,8 @@ pub(super) async fn script(
     };
     let node = Node::new(cloud, instance);
     let code = loop {
-        let code = node.run(&job, |bytes| log.take(reader.feed(bytes))).await?;
+        let take = |bytes: &[u8]| log.take(reader.feed(bytes));
+        let code = node.run_prepared(&job, take, &prepare).await?;
         log.take(reader.finish());
         // A step wishes so once: what it does the second time is told by its own code.
         let Some(wish) = log.reboot.take() else {

@@ -44,6 +44,7 @@ pub(super) async fn machine(
                 &unit,
                 &context.plan.generalise,
                 "generalise",
+                async || Ok(()),
             )
             .await?;
             context.cloud.stop_instance(instance).await?;

@@ -59,7 +59,8 @@ impl Outcome for Identity {
     }
 }
 
-/// Checks that a copy of a production machine does not work as one.
+/// Checks that a copy of a production machine does not work as one, and lets go of what recipes may start. Once in each
+/// boot: asked again in the same one, its unit is found to be done.
 pub(super) async fn must_be_quiet(
     context: &Context<'_>,
     run: &RunId,

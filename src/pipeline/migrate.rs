@@ -152,12 +152,16 @@ async fn steps(
         "migrate/data",
         "change the data for the new image",
         async || {
-            inspect::must_be_quiet(context, &id, "migrate", &machine).await?;
-            inspect::must_have_booted(context, &id, &machine).await?;
+            let ready = async || {
+                inspect::must_be_quiet(context, &id, "migrate", &machine).await?;
+                inspect::must_have_booted(context, &id, &machine).await
+            };
+            ready().await?;
             let unit = names::unit(&id, "migrate");
             let script = &migration.script;
-            let done = apply::script(context.cloud, &machine, &unit, script, "the migration").await;
-            done.map(drop)
+            let cloud = context.cloud;
+            let done = apply::script(cloud, &machine, &unit, script, "the migration", ready);
+            done.await.map(drop)
         },
     )
     .await?;

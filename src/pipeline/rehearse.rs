@@ -63,13 +63,15 @@ pub async fn rehearse(
 
     let once = async |time: &str| {
         cloud.events().note(format!("the {time} time"));
+        // This machine has no user data that would hold anything back at a boot.
+        let nothing = async || Ok(());
         let unit = names::unit(run, &format!("{time}-apply"));
         let apply::Changed(mut steps) =
-            apply::script(cloud, &instance, &unit, &scripts.apply, "the recipe").await?;
+            apply::script(cloud, &instance, &unit, &scripts.apply, "the recipe", nothing).await?;
         if let Some(migrate) = &scripts.migrate {
             let unit = names::unit(run, &format!("{time}-migrate"));
             let apply::Changed(more) =
-                apply::script(cloud, &instance, &unit, migrate, "the migration").await?;
+                apply::script(cloud, &instance, &unit, migrate, "the migration", nothing).await?;
             steps.extend(more);
         }
         apply::checks(cloud, run, time, &instance, &scripts.verify).await?;

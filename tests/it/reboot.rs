@@ -117,6 +117,36 @@ fn is_command(request: &Request, words: &str) -> bool {
 }
 
 #[test]
+fn what_each_boot_holds_back_is_let_go_of_before_the_steps_go_on() {
+    let world = World::new();
+    let rebooted = Arc::new(AtomicBool::new(false));
+    wish_for_a_reboot(&world, &rebooted);
+    let done = Arc::clone(&rebooted);
+    world.sandbox.set_hook(Some(Hook::new(move |request| {
+        if request.operation == "RebootInstances" {
+            done.store(true, Ordering::SeqCst);
+        }
+        Fate::Serve
+    })));
+    world.succeed(["rebuild", "shop"]);
+    let requests = world.sandbox.requests();
+    let place = |what: &dyn Fn(&str, &str) -> bool| {
+        let is = |one: &goldseed::sandbox::RequestSeen| {
+            what(&one.operation, &one.parameters.to_string())
+        };
+        requests.iter().position(is)
+    };
+    let started = |words: &'static str| {
+        place(&|_, text| text.contains("# goldseed start ") && text.contains(words)).unwrap()
+    };
+    let reboot = place(&|operation, _| operation == "RebootInstances").unwrap();
+    let released = started("-seed-quiet-a2");
+    assert!(started("-seed-quiet-a1") < reboot && reboot < released);
+    assert!(released < started("-apply-a2"));
+    assert_converged(&world, "released");
+}
+
+#[test]
 fn a_driver_that_dies_around_a_reboot_leaves_a_run_that_goes_on() {
     type Point = fn(&Request) -> bool;
     let points: [(&str, Point, Fate); 6] = [
