@@ -38,6 +38,7 @@ mod running;
 mod schedules;
 mod scripts;
 mod secrets;
+mod services;
 mod sources;
 
 use running::{
