@@ -44,10 +44,12 @@ pub(super) async fn seed(run: &mut Run, context: &Context<'_>) -> Result<(), Pip
             "the seed {instance} was stopped: it is started again"
         ));
         stopped(context, &instance).await?;
+        // What lay in memory is gone, secrets among it, and what is held back at boot is to be seen to once more. Once it
+        // runs again nobody can tell by looking, so that is written down first.
+        run.reopen(&ON_THE_SEED[1..]);
+        run.save().await?;
         cloud.start_instance(&instance).await?;
         until_it_runs(cloud, &instance).await?;
-        // What lay in memory is gone, secrets among it, and what is held back at boot is to be seen to once more.
-        run.reopen(&ON_THE_SEED[1..]);
     }
     Ok(())
 }
@@ -69,9 +71,11 @@ pub(super) async fn generalised(
         context.cloud.events().warn(format!(
             "the seed {seed} was started after it was generalised: it is generalised again"
         ));
+        // It may be stopped again until somebody goes on with this.
+        run.reopen(&["generalise/seed"]);
+        run.save().await?;
         until_it_runs(context.cloud, seed).await?;
         until_it_answers(context.cloud, seed).await?;
-        run.reopen(&["generalise/seed"]);
     }
     Ok(())
 }

@@ -123,6 +123,35 @@ fn a_seed_that_is_stopped_in_the_middle_is_started_again() {
 }
 
 #[test]
+fn a_seed_whose_start_nobody_saw_gets_its_recipes_once_more() {
+    let world = World::new();
+    let output = killed(&world, |request| asks(request, "start", "generalise"));
+    let seed = world.machine("seed");
+    stop(&world, &seed);
+    world.until_instance(&seed, "stopped");
+    let pid: Arc<OnceLock<u32>> = Arc::default();
+    world.signal_at(&pid, "KILL", Fate::LoseAnswer, |request| {
+        request.operation == "StartInstances"
+    });
+    let id = output.run_id();
+    let resumed = world.goldseed(["resume", &id]).run_as(&pid);
+    world.sandbox.set_hook(None);
+    assert_eq!(resumed.code, None, "{resumed}");
+    world.until_instance(&seed, "running");
+    world.succeed(["resume", &id]);
+    let requests = world.sandbox.requests();
+    let started = requests
+        .iter()
+        .position(|one| one.operation == "StartInstances");
+    let mut after = requests[started.unwrap()..].iter();
+    assert!(after.any(|one| {
+        let text = one.parameters.to_string();
+        text.contains("# goldseed start ") && text.contains("-apply-a")
+    }));
+    assert_done(&world, 2);
+}
+
+#[test]
 fn a_seed_that_is_in_no_record_and_stopped_is_found_and_started() {
     let world = World::new();
     let pid: Arc<OnceLock<u32>> = Arc::default();
