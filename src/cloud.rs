@@ -26,7 +26,7 @@ pub use beanstalk::{
 };
 pub use connect::{ATTEMPT_TIMEOUT, CALL_TIMEOUT, Connection, Identity};
 pub use ec2::{
-    Checks, Egress, Endpoint, Image, ImageRequest, ImageState, Instance, InstanceState,
+    Checks, Egress, Endpoint, Ensured, Image, ImageRequest, ImageState, Instance, InstanceState,
     LaunchRequest, Placement, Route, Snapshot, SnapshotProgress,
 };
 pub use error::{CloudError, ErrorKind};

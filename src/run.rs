@@ -55,6 +55,26 @@ pub struct Run {
     page: u64,
 }
 
+/// A process that drives a run, apart from the run itself: a step that may take hours looks whether it still does.
+#[derive(Clone, Debug)]
+pub struct Driver {
+    cloud: Cloud,
+    record: RunRecord,
+    page: u64,
+}
+
+impl Driver {
+    /// Returns the run's id.
+    pub fn run(&self) -> &RunId {
+        &self.record.run
+    }
+
+    /// Stops a process whose run another one has taken over.
+    pub async fn must_drive(&self) -> Result<(), StoreError> {
+        store::must_drive(&self.cloud, &self.record, self.page).await
+    }
+}
+
 /// Why a step ended without an output.
 #[derive(Debug, thiserror::Error)]
 pub enum StepError<E> {
@@ -140,6 +160,15 @@ impl Run {
     /// Returns the record as it stands.
     pub fn record(&self) -> &RunRecord {
         &self.record
+    }
+
+    /// Returns what a step may ask whether this process still drives the run.
+    pub fn driver(&self) -> Driver {
+        Driver {
+            cloud: self.cloud.clone(),
+            record: self.record.clone(),
+            page: self.page,
+        }
     }
 
     /// Does a step, or returns what came of it if it was done before. `work` may run twice: a process can die

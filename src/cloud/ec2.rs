@@ -9,7 +9,7 @@ mod templates;
 
 pub use images::{Image, ImageRequest, ImageState, SnapshotProgress};
 pub use instance::{Instance, InstanceState};
-pub use instances::LaunchRequest;
+pub use instances::{Ensured, LaunchRequest};
 pub use network::{Checks, Egress, Endpoint, Placement, Route};
 pub use snapshots::Snapshot;
 

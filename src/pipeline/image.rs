@@ -9,7 +9,7 @@ use super::{Context, PipelineError};
 use crate::cloud::{ImageRequest, ImageState, InstanceState, Look, Wait, WaitError, tags};
 use crate::id::{ImageId, InstanceId, RunId};
 use crate::pace::Schedule;
-use crate::run::Run;
+use crate::run::{Driver, Run};
 
 /// An image takes minutes to half an hour routinely, and "sometimes up to 24 hours" (EC2 API reference). The wait ends
 /// after some hours with "pending, resumable", and the image is found again by its name.
@@ -31,11 +31,12 @@ pub(super) async fn take(
     seed: &InstanceId,
 ) -> Result<ImageId, PipelineError> {
     let id = run.id().clone();
+    let driver = run.driver();
     let taken = run.step(
         "image/golden",
         format!("take the golden image of {seed}"),
         async || {
-            take_and_wait(context, &id, Role::Golden, |attempt| ImageRequest {
+            take_and_wait(context, &driver, Role::Golden, |attempt| ImageRequest {
                 name: names::image(context.plan, &id, Role::Golden, attempt),
                 description: format!("goldseed: golden image for {}", context.plan.environment),
                 instance: seed.clone(),
@@ -89,10 +90,11 @@ fn lineage(
 }
 
 /// Takes an image and waits until it is available; one that fails is deregistered and taken anew under the next
-/// attempt's name, for a failed image keeps its name.
+/// attempt's name, for a failed image keeps its name. Hours may pass in between, so each time it is looked first whether
+/// this process still drives the run.
 pub(super) async fn take_and_wait(
     context: &Context<'_>,
-    run: &RunId,
+    driver: &Driver,
     role: Role,
     request: impl Fn(u32) -> ImageRequest,
 ) -> Result<ImageId, PipelineError> {
@@ -101,7 +103,7 @@ pub(super) async fn take_and_wait(
     loop {
         let request = request(attempt);
         if role == Role::Golden {
-            must_be_stopped(context, &request.instance, run).await?;
+            must_be_stopped(context, &request.instance, driver.run()).await?;
         }
         let image = cloud.ensure_image(&request).await?;
         match wait(context, &image).await {
@@ -110,10 +112,12 @@ pub(super) async fn take_and_wait(
                 cloud
                     .events()
                     .warn(format!("{subject} failed and is taken again: {reason}"));
+                driver.must_drive().await?;
                 cloud.ensure_deregistered(&image).await?;
                 attempt += 1;
             }
             Err(error @ WaitError::Never { .. }) => {
+                driver.must_drive().await?;
                 cloud.ensure_deregistered(&image).await?;
                 return Err(error.into());
             }

@@ -8,12 +8,12 @@ use super::observe::{Ground, Place};
 use super::snapshot::Origin;
 use super::{Context, PipelineError, diagnosis, revive};
 use crate::cloud::{
-    Cloud, CloudError, Instance, InstanceState, LaunchRequest, Look, Wait, WaitError,
+    Cloud, CloudError, Ensured, Instance, InstanceState, LaunchRequest, Look, Wait, WaitError,
 };
-use crate::id::{ImageId, InstanceId, RunId};
+use crate::id::{ImageId, InstanceId};
 use crate::node::{Node, NodeError};
 use crate::pace::Schedule;
-use crate::run::Run;
+use crate::run::{Driver, Run};
 
 /// Our own cloud-config; Beanstalk's user data is never copied.
 const USER_DATA: &str = include_str!("seed.yaml");
@@ -37,8 +37,10 @@ const ONLINE: Schedule = Schedule {
     within: Duration::from_mins(12),
 };
 
-/// How often a launch whose machine dies at once is repeated.
+/// How many machines may die right after their launch.
 const ATTEMPTS: u32 = 3;
+/// How many tokens are tried: those of earlier machines of a run, which EC2 refuses, cost nothing.
+const TOKENS: u32 = 30;
 
 /// The seed and what it was before it was generalised.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,12 +58,13 @@ pub(super) async fn seed(
 ) -> Result<Seed, PipelineError> {
     revive::seed(run, context).await?;
     let id = run.id().clone();
+    let driver = run.driver();
     let image = &origin.image;
     let instance = run
         .step(
             "launch/seed",
             format!("launch the seed from {image}"),
-            async || machine(context, &id, &ground.place, Role::Seed, image).await,
+            async || machine(context, &driver, &ground.place, Role::Seed, image).await,
         )
         .await?;
     run.step(
@@ -83,15 +86,17 @@ pub(super) async fn seed(
     Ok(Seed { instance, identity })
 }
 
-/// Launches a machine and waits until it runs.
+/// Launches a machine and waits until it runs. A seed that is found stopped is started; a throw-away machine is replaced,
+/// as what it is for begins with its first boot.
 pub(super) async fn machine(
     context: &Context<'_>,
-    run: &RunId,
+    driver: &Driver,
     place: &Place,
     role: Role,
     image: &ImageId,
 ) -> Result<InstanceId, PipelineError> {
     let Context { cloud, plan, .. } = *context;
+    let run = driver.run();
     let parameters = [
         image.as_str(),
         &place.instance_type,
@@ -102,8 +107,11 @@ pub(super) async fn machine(
         Some(size) => Some((cloud.image(image).await?.root_device, size)),
         None => None,
     };
-    let mut attempt = 1;
-    loop {
+    let mut died = 0;
+    for attempt in 1..=TOKENS {
+        if attempt > 1 {
+            driver.must_drive().await?;
+        }
         let request = LaunchRequest {
             token: names::launch_token(run, role, attempt, &parameters),
             image: image.clone(),
@@ -116,9 +124,19 @@ pub(super) async fn machine(
             tags: names::tags(plan, run, role, attempt),
         };
         let failure = match ensure(cloud, &request).await? {
-            Ok(instance) => match until_it_runs(cloud, &instance).await {
-                Ok(()) => return Ok(instance),
-                Err(WaitError::Never { subject, reason }) => format!("{subject}: {reason}"),
+            Ok(Ensured {
+                id,
+                found: Some(state @ (InstanceState::Stopped | InstanceState::Stopping)),
+            }) if role != Role::Seed => {
+                cloud.ensure_terminated(&id).await?;
+                format!("instance {id}: it is {}", state.as_str())
+            }
+            Ok(Ensured { id, .. }) => match until_it_runs(cloud, &id).await {
+                Ok(()) => return Ok(id),
+                Err(WaitError::Never { subject, reason }) => {
+                    died += 1;
+                    format!("{subject}: {reason}")
+                }
                 Err(error) => return Err(error.into()),
             },
             // The token's instance died before: EC2 wants a new token, and a new attempt has one.
@@ -132,14 +150,16 @@ pub(super) async fn machine(
             }
             Err(error) => return Err(error.into()),
         };
-        attempt += 1;
-        if attempt > ATTEMPTS {
+        if died == ATTEMPTS {
             return Err(PipelineError::Disturbed(format!(
                 "{ATTEMPTS} machines from {image} died at once; the last: {failure}"
             )));
         }
         cloud.events().warn(format!("launched again: {failure}"));
     }
+    Err(PipelineError::Disturbed(format!(
+        "this run has launched {TOKENS} machines from {image} and none is left: look for what ends them, then start another run"
+    )))
 }
 
 /// Launches, unless that was done before. An image that was made a moment ago may be unknown to the server that is asked
@@ -147,7 +167,7 @@ pub(super) async fn machine(
 async fn ensure(
     cloud: &Cloud,
     request: &LaunchRequest,
-) -> Result<Result<InstanceId, CloudError>, WaitError> {
+) -> Result<Result<Ensured, CloudError>, WaitError> {
     let wait = Wait {
         subject: format!("launch from {}", request.image),
         schedule: RUNNING,

@@ -130,6 +130,7 @@ async fn steps(
 ) -> Result<(), PipelineError> {
     revive::throw_away(run, context, &ON_THE_MACHINE).await?;
     let id = run.id().clone();
+    let driver = run.driver();
     let place = run
         .step("migrate/place", "where a machine can go", async || {
             observe::place_now(context).await
@@ -139,7 +140,7 @@ async fn steps(
         .step(
             "migrate/launch",
             format!("launch a machine from {image}"),
-            async || launch::machine(context, &id, &place, Role::Migration, image).await,
+            async || launch::machine(context, &driver, &place, Role::Migration, image).await,
         )
         .await?;
     run.step(

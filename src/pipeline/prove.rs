@@ -28,11 +28,12 @@ pub(super) async fn boots(
 ) -> Result<(), PipelineError> {
     revive::throw_away(run, context, &ON_THE_PROOF).await?;
     let id = run.id().clone();
+    let driver = run.driver();
     let proof = run
         .step(
             "prove/launch",
             format!("boot a machine from {golden}"),
-            async || launch::machine(context, &id, &ground.place, Role::Proof, golden).await,
+            async || launch::machine(context, &driver, &ground.place, Role::Proof, golden).await,
         )
         .await?;
     run.step(

@@ -57,7 +57,7 @@ pub async fn rehearse(
             (tags::ROLE.to_owned(), "rehearsal".to_owned()),
         ]),
     };
-    let instance = cloud.ensure_instance(&request).await?;
+    let instance = cloud.ensure_instance(&request).await?.id;
     launch::until_it_runs(cloud, &instance).await?;
     launch::until_it_answers(cloud, &instance).await?;
 
@@ -66,8 +66,15 @@ pub async fn rehearse(
         // This machine has no user data that would hold anything back at a boot.
         let nothing = async || Ok(());
         let unit = names::unit(run, &format!("{time}-apply"));
-        let apply::Changed(mut steps) =
-            apply::script(cloud, &instance, &unit, &scripts.apply, "the recipe", nothing).await?;
+        let apply::Changed(mut steps) = apply::script(
+            cloud,
+            &instance,
+            &unit,
+            &scripts.apply,
+            "the recipe",
+            nothing,
+        )
+        .await?;
         if let Some(migrate) = &scripts.migrate {
             let unit = names::unit(run, &format!("{time}-migrate"));
             let apply::Changed(more) =

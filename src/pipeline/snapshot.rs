@@ -56,12 +56,13 @@ pub(super) async fn take(
             .await
             .map_err(PipelineError::from);
     };
+    let driver = run.driver();
     let taken = run.step(
         "snapshot/image",
         format!("take an image of {source}"),
         async || {
             flush(context, &names::unit(&id, "flush"), source).await;
-            let image = image::take_and_wait(context, &id, Role::Raw, |attempt| ImageRequest {
+            let image = image::take_and_wait(context, &driver, Role::Raw, |attempt| ImageRequest {
                 name: names::image(context.plan, &id, Role::Raw, attempt),
                 description: format!("goldseed: raw image of {source}, carries its identity"),
                 instance: source.clone(),

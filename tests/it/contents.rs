@@ -33,7 +33,7 @@ async fn machine(sandbox: &Sandbox) -> (Cloud, InstanceId) {
         root_volume: None,
         tags: std::iter::once(("goldseed:run".to_owned(), "1".to_owned())).collect(),
     };
-    let instance = cloud.ensure_instance(&request).await.unwrap();
+    let instance = cloud.ensure_instance(&request).await.unwrap().id;
     while cloud.instance(&instance).await.unwrap().state.as_str() != "running" {}
     while cloud.agent_status(&instance).await.unwrap().as_deref() != Some("Online") {}
     (cloud, instance)

@@ -67,7 +67,7 @@ async fn launched(cloud: &Cloud, sandbox: &Sandbox, token: &str) -> InstanceId {
         root_volume: None,
         tags: [("goldseed:run".to_owned(), token.to_owned())].into(),
     };
-    cloud.ensure_instance(&request).await.unwrap()
+    cloud.ensure_instance(&request).await.unwrap().id
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -222,6 +222,96 @@ fn a_machine_that_proves_and_dies_is_replaced() {
 }
 
 #[test]
+fn machines_that_are_replaced_again_and_again_are_none_that_died_at_once() {
+    let world = World::new();
+    let id = killed(&world, |request| asks(request, "start", "proof-checks")).run_id();
+    for _ in 0..3 {
+        terminate(&world, &world.machine("proof"));
+        let pid: Arc<OnceLock<u32>> = Arc::default();
+        world.signal_at(&pid, "KILL", Fate::LoseRequest, |request| {
+            asks(request, "start", "proof-checks")
+        });
+        let output = world.goldseed(["resume", &id]).run_as(&pid);
+        assert_eq!(output.code, None, "{output}");
+        world.sandbox.set_hook(None);
+    }
+    world.succeed(["resume", &id]);
+    assert_done(&world, 5);
+}
+
+#[test]
+fn a_machine_that_proves_and_is_in_no_record_and_stopped_is_replaced() {
+    let world = World::new();
+    let pid: Arc<OnceLock<u32>> = Arc::default();
+    world.signal_at(&pid, "KILL", Fate::LoseAnswer, |request| {
+        request.operation == "RunInstances" && request.parameters.to_string().contains("\"proof\"")
+    });
+    let output = world.goldseed(["rebuild", "shop"]).run_as(&pid);
+    world.sandbox.set_hook(None);
+    let proof = world.machine("proof");
+    world.until_instance(&proof, "running");
+    stop(&world, &proof);
+    world.until_instance(&proof, "stopped");
+    let resumed = world.succeed(["resume", &output.run_id()]);
+    assert!(resumed.stderr.contains("launched again"), "{resumed}");
+    assert_done(&world, 3);
+}
+
+/// Lets another process take the run over, which does nothing.
+fn take_over(world: &World) {
+    let pages = world.parameters();
+    let (name, values) = pages
+        .iter()
+        .find(|(name, _)| name.contains("/runs/"))
+        .unwrap();
+    let next = name.strip_suffix("/1").unwrap();
+    world.put_parameter(&format!("{next}/2"), values.last().unwrap());
+}
+
+/// The first look at one thing, by this parameter, after something of a role was asked for by an operation.
+fn first_look(
+    operation: &'static str,
+    role: &'static str,
+    look: &'static str,
+    parameter: &'static str,
+) -> impl Fn(&Request) -> bool + Send + Sync + 'static {
+    let asked = AtomicBool::new(false);
+    move |request| {
+        if request.operation == operation && request.parameters.to_string().contains(role) {
+            asked.store(true, Ordering::SeqCst);
+        }
+        asked.load(Ordering::SeqCst)
+            && request.operation == look
+            && request.parameter(parameter).is_some()
+    }
+}
+
+#[test]
+fn a_process_whose_run_another_has_taken_over_takes_no_image_anew_and_launches_nothing_anew() {
+    let world = World::new();
+    world.sandbox.behave("golden-", Behaviour::FailsToImage);
+    let looks = first_look("CreateImage", "-golden-", "DescribeImages", "ImageId.1");
+    let output = world.meanwhile(["rebuild", "shop"], looks, || take_over(&world));
+    assert_says(&output, 4, &["is driven by"]);
+    assert_eq!(world.images("golden").len(), 1, "{output}");
+    assert_eq!(world.count("DeregisterImage"), 0, "{output}");
+
+    let world = World::new();
+    let looks = first_look(
+        "RunInstances",
+        "\"seed\"",
+        "DescribeInstances",
+        "InstanceId.1",
+    );
+    let output = world.meanwhile(["rebuild", "shop"], looks, || {
+        terminate(&world, &world.machine("seed"));
+        take_over(&world);
+    });
+    assert_says(&output, 4, &["is driven by"]);
+    assert_eq!(world.launches(), 1, "{output}");
+}
+
+#[test]
 fn a_machine_that_migrates_and_dies_is_replaced() {
     let world = World::new();
     let recipe = "recipe: 1\nname: greeting\nmigrations: compatible\nparams:\n  text: {type: string}\nsteps:\n  - file: {path: /etc/motd, content: \"${{ text }}\\n\"}\n  - run: {name: widen the tables, command: \"upgrade --schema\", always: true}\n    on: migrate\n";

@@ -4,7 +4,7 @@ use aws_sdk_ec2::types as sdk;
 use base64::Engine as _;
 
 use super::super::{Cloud, CloudError, ErrorKind, present, tags};
-use super::{Instance, Tags, filter, tag_specifications};
+use super::{Instance, InstanceState, Tags, filter, tag_specifications};
 use crate::id::{ImageId, InstanceId, SecurityGroupId, SubnetId};
 
 /// What an instance is launched with.
@@ -29,6 +29,15 @@ pub struct LaunchRequest {
     pub root_volume: Option<(String, u32)>,
     /// The tags of instance and volumes.
     pub tags: Tags,
+}
+
+/// An instance that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ensured {
+    /// Its id.
+    pub id: InstanceId,
+    /// The state in which it was found; `None` where it was launched just now.
+    pub found: Option<InstanceState>,
 }
 
 impl Cloud {
@@ -121,15 +130,18 @@ impl Cloud {
 
     /// Launches an instance unless there is one of this run and role: a run has one machine of a role at a time, whichever
     /// attempt launched it.
-    pub async fn ensure_instance(&self, request: &LaunchRequest) -> Result<InstanceId, CloudError> {
+    pub async fn ensure_instance(&self, request: &LaunchRequest) -> Result<Ensured, CloudError> {
         const OPERATION: &str = "RunInstances";
         let ours: Tags = [tags::RUN, tags::ROLE]
             .into_iter()
             .filter_map(|key| Some((key.to_owned(), request.tags.get(key)?.clone())))
             .collect();
         let found = self.instances_tagged(&ours).await?;
-        if let Some(instance) = found.iter().find(|instance| !instance.state.is_gone()) {
-            return Ok(instance.id.clone());
+        if let Some(found) = found.into_iter().find(|one| !one.state.is_gone()) {
+            return Ok(Ensured {
+                id: found.id,
+                found: Some(found.state),
+            });
         }
         let profile = request.instance_profile.as_ref().map(|profile| {
             let builder = sdk::IamInstanceProfileSpecification::builder();
@@ -191,7 +203,10 @@ impl Cloud {
             .first()
             .and_then(|instance| instance.instance_id());
         let id = present(id, OPERATION, request.image.as_str(), "InstanceId")?;
-        Ok(InstanceId::new(id))
+        Ok(Ensured {
+            id: InstanceId::new(id),
+            found: None,
+        })
     }
 
     /// Asks EC2 whether such a launch would be allowed, without launching anything.

@@ -60,7 +60,11 @@ fn a_service_that_does_not_run_after_its_start_fails_the_step() {
                 assert_eq!(run.results["written/1"], Changed, "{name}: {log}");
             }
             Some(words) => {
-                assert_eq!(run.results["written/1"], Failed { code: 1 }, "{name}: {log}");
+                assert_eq!(
+                    run.results["written/1"],
+                    Failed { code: 1 },
+                    "{name}: {log}"
+                );
                 assert!(log.contains(words), "{name}: {log}");
             }
         }
