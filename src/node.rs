@@ -25,6 +25,10 @@ const ATTEMPTS: u32 = 3;
 /// How long a short command may stay away beyond what it waits for itself.
 const SILENCE: Duration = Duration::from_mins(5);
 
+/// The least that it may stay away, whatever the pace: where five minutes are scaled to less than that, a machine that is
+/// only busy would be called silent.
+const LEAST_SILENCE: Duration = Duration::from_secs(10);
+
 /// A script with its limits.
 #[derive(Clone, Debug)]
 pub struct Job<'a> {
@@ -197,6 +201,7 @@ impl<'a> Node<'a> {
         };
         let pace = self.cloud.pace();
         let mut patience = pace.deadline(within);
+        patience.extend(LEAST_SILENCE.saturating_sub(pace.scale(within)));
         let mut sent = self.send(&command, &patience).await?;
         let (mut asked, mut failures) = (0, 0);
         loop {
@@ -250,11 +255,11 @@ impl<'a> Node<'a> {
         let mut asked = 0;
         loop {
             match self.cloud.send_command(command).await {
-                Err(error)
-                    if error.code.as_deref() == Some("InvalidInstanceId")
-                        && !patience.is_over() =>
-                {
+                Err(error) if error.code.as_deref() == Some("InvalidInstanceId") => {
                     self.must_run().await?;
+                    if patience.is_over() {
+                        return Err(error.into());
+                    }
                     asked += 1;
                     let pause = ANSWERS.pause(asked, fastrand::f64());
                     self.cloud.pause(self.cloud.pace().scale(pause)).await;
@@ -264,9 +269,17 @@ impl<'a> Node<'a> {
         }
     }
 
+    /// Refuses a machine that is gone or stopped; one that is about to run is fine.
     async fn must_run(&self) -> Result<(), NodeError> {
         match self.cloud.instance(&self.instance).await {
-            Ok(instance) if instance.state == InstanceState::Running => Ok(()),
+            Ok(instance)
+                if matches!(
+                    instance.state,
+                    InstanceState::Running | InstanceState::Pending
+                ) =>
+            {
+                Ok(())
+            }
             Ok(instance) => Err(NodeError::Gone {
                 instance: self.instance.clone(),
                 state: instance.state.as_str().to_owned(),

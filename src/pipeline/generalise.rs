@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::launch::{Seed, until_it_answers};
+use super::launch::{Seed, until_it_answers, until_it_runs};
 use super::{Context, PipelineError, apply, names, revive};
 use crate::cloud::{InstanceState, Look, Wait, WaitError};
 use crate::id::InstanceId;
@@ -35,6 +35,7 @@ pub(super) async fn machine(
             if matches!(state, InstanceState::Stopped | InstanceState::Stopping) {
                 stopped(context, instance).await?;
                 context.cloud.start_instance(instance).await?;
+                until_it_runs(context.cloud, instance).await?;
                 until_it_answers(context.cloud, instance).await?;
             }
             let unit = names::unit(&id, "generalise");

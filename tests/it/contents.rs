@@ -13,7 +13,7 @@ use goldseed::sandbox::{Fate, Hook, Options, Sandbox};
 use super::world::World;
 
 /// A simulated machine that takes commands.
-async fn machine(sandbox: &Sandbox) -> (Cloud, InstanceId) {
+pub(crate) async fn machine(sandbox: &Sandbox) -> (Cloud, InstanceId) {
     let connection = Connection {
         region: Some("eu-central-1".to_owned()),
         pace: Pace::new(0.001).unwrap(),

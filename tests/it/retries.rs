@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use goldseed::sandbox::{Behaviour, Fate, Hook, Request, RequestSeen, Service};
+use goldseed::node::Node;
+use goldseed::sandbox::{Behaviour, Fate, Hook, Options, Request, RequestSeen, Sandbox, Service};
 
+use super::contents::machine;
 use super::world::{Image, Output, World};
 
 /// Gives every request that `fits` this fate the first so many times; what is sent again after that is served.
@@ -330,4 +332,20 @@ fn an_image_that_takes_too_long_is_pending_and_its_run_goes_on() {
     world.succeed(["resume", &output.run_id()]);
     assert_eq!(world.images("raw").len(), 1, "it was taken again");
     assert_eq!(world.count("CreateImage"), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_is_about_to_run_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options::simulated(folder.path());
+    let sandbox = Sandbox::start(options).await.unwrap();
+    let (cloud, id) = machine(&sandbox).await;
+    cloud.stop_instance(&id).await.unwrap();
+    while cloud.instance(&id).await.unwrap().state.as_str() != "stopped" {}
+    cloud.start_instance(&id).await.unwrap();
+    // It is pending, and Systems Manager takes no command for it yet.
+    Node::new(&cloud, &id).answers().await.unwrap();
+    let refused = |one: &&RequestSeen| one.operation == "SendCommand";
+    assert!(sandbox.requests().iter().filter(refused).count() > 1);
+    sandbox.stop().await;
 }

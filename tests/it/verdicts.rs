@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use goldseed::sandbox::{Behaviour, Fate, Request};
+use goldseed::sandbox::{Behaviour, Fate, Hook, Request};
 
 use super::world::{Image, Output, World};
 
@@ -193,6 +193,28 @@ fn a_generalised_seed_that_somebody_starts_is_generalised_again() {
             && text.contains("-generalise-a")
     });
     assert!(generalised.count() >= 2);
+    assert_done(&world, 2);
+}
+
+#[test]
+fn a_seed_that_is_stopped_before_it_is_generalised_is_started_first() {
+    let world = World::new();
+    // Its agent is taken for online for a while after its stop.
+    world.sandbox.set_hook(Some(Hook::new(|request| {
+        if request.operation == "StopInstances" {
+            Fate::refused("UnauthorizedOperation", "not you")
+        } else {
+            Fate::Serve
+        }
+    })));
+    let output = world.run(["rebuild", "shop"]);
+    assert_says(&output, 5, &["the permission for StopInstances"]);
+    world.sandbox.set_hook(None);
+    let id = output.run_id();
+    let seed = world.machine("seed");
+    stop(&world, &seed);
+    world.until_instance(&seed, "stopped");
+    world.succeed(["resume", &id]);
     assert_done(&world, 2);
 }
 
