@@ -16,7 +16,7 @@ use crate::cloud::{Cloud, Command, CommandState, ErrorKind, InstanceState, Invoc
 use crate::id::{CommandId, InstanceId};
 use crate::pace::{Deadline, Schedule};
 use crate::recipe::{Content, Standing};
-pub use error::NodeError;
+pub use error::{NodeError, Reboot};
 use protocol::{Part, State};
 
 /// How often a unit that is interrupted is started anew, and how often a command that fails is sent.

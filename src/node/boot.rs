@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::protocol::{self, State};
-use super::{Node, NodeError};
+use super::{Node, NodeError, Reboot};
 use crate::event::Event;
 use crate::pace::Schedule;
 
@@ -36,28 +36,30 @@ impl Node<'_> {
                 .await
             {
                 Ok(answer) if answer.state == State::Ready => return Ok(()),
-                Ok(_) => "going down",
+                Ok(answer) if answer.state == State::Running => Reboot::BootSteps,
+                Ok(_) => Reboot::GoingDown,
                 // Whatever becomes of a command on a machine that goes down says nothing of the machine.
                 Err(
                     NodeError::Silent { .. } | NodeError::Command { .. } | NodeError::Answer { .. },
-                ) => "booting",
+                ) => Reboot::Booting,
                 Err(NodeError::Cloud(error))
                     if error.is_transient()
                         || error.code.as_deref() == Some("InvalidInstanceId") =>
                 {
-                    "booting"
+                    Reboot::Booting
                 }
                 Err(error) => return Err(error),
             };
             if deadline.is_over() {
                 return Err(NodeError::NotBack {
                     instance: self.instance.clone(),
+                    reboot: state,
                     waited: BACK.within,
                 });
             }
             self.cloud.events().emit(Event::Progress {
                 subject: format!("reboot of {}", self.instance),
-                state: state.to_owned(),
+                state: state.as_str().to_owned(),
                 done: None,
                 waited_seconds: deadline.elapsed().as_secs(),
             });

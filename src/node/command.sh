@@ -154,17 +154,17 @@ case $verb in
     answer 0 "$fresh"
     ;;
   booted)
-    # The unit is named without its attempt. Its folders lie in memory: while one is there, the machine has not booted. What
-    # an image does at boot comes before anything else.
+    # What an image does at boot comes before anything else.
     now=ready
-    for old in "$home"-a[0-9]*; do
-      [ ! -e "$old" ] || now=running
-    done
     if [ -x /opt/goldseed/boot/boot.sh ]; then
       case $(systemctl is-active goldseed-boot.service)-$(systemctl is-system-running) in
         activating-* | inactive-initializing | inactive-starting) now=running ;;
       esac
     fi
+    # The unit is named without its attempt. Its folders lie in memory: while one is there, the machine has not booted.
+    for old in "$home"-a[0-9]*; do
+      [ ! -e "$old" ] || now=absent
+    done
     printf 'goldseed 1\nstate %s\ncode -\nfresh no\noffset 0\ndata \n' "$now"
     ;;
   follow)

@@ -35,15 +35,20 @@ impl Node<'_> {
 
     async fn put(&self, unit: &str, content: &Content, has: usize) -> Result<(), NodeError> {
         let total = content.bytes.len();
-        let (mut at, mut guess) = (has, FIRST);
+        let (mut at, mut guess, mut went_back) = (has, FIRST, false);
         while let Some(rest) = content.bytes.get(at..).filter(|rest| !rest.is_empty()) {
             let part = Part::of(rest, guess).map_err(NodeError::Pack)?;
             guess = part.length.saturating_mul(2);
             let put = protocol::put(unit, content, at, &part);
             let answer = self.ask(unit, put, Duration::ZERO).await?;
             let next = usize::try_from(answer.offset).unwrap_or(total);
-            if next <= at {
-                let reason = format!("it does not take byte {at} of {}", content.name());
+            let sent = at + part.length;
+            // Something took away what came before: that may happen once.
+            if next < sent && std::mem::replace(&mut went_back, true) {
+                let name = content.name();
+                let reason = format!(
+                    "{name} did not arrive whole: it has {next} bytes of the {sent} that were sent"
+                );
                 return Err(self.unreadable(&reason));
             }
             at = next;

@@ -30,13 +30,15 @@ pub enum NodeError {
     },
     /// It was rebooted and did not come back.
     #[error(
-        "{instance} has not come back from its reboot for {}: `aws ec2 get-console-output` tells what it does; once it \
-         answers, the run can go on",
-        spoken(*waited)
+        "{instance} has not come back from its reboot for {}: {}; once that is over, the run can go on",
+        spoken(*waited),
+        reboot.advice(instance)
     )]
     NotBack {
         /// The machine.
         instance: InstanceId,
+        /// How far it has come.
+        reboot: Reboot,
         /// How long.
         waited: Duration,
     },
@@ -73,4 +75,43 @@ pub enum NodeError {
     /// What is sent could not be packed.
     #[error("what is sent could not be compressed")]
     Pack(#[source] std::io::Error),
+}
+
+/// How far a reboot has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reboot {
+    /// The boot of before still answers.
+    GoingDown,
+    /// Nothing answers.
+    Booting,
+    /// The new boot answers, and what the image does at boot is not done.
+    BootSteps,
+}
+
+impl Reboot {
+    /// The state, for people.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::GoingDown => "going down",
+            Self::Booting => "booting",
+            Self::BootSteps => "up, its boot steps run",
+        }
+    }
+
+    fn advice(self, instance: &InstanceId) -> String {
+        match self {
+            Self::GoingDown => {
+                "it has not gone down, and `systemctl list-jobs` on it tells what it waits for"
+                    .to_owned()
+            }
+            Self::Booting => format!(
+                "it does not answer, and `aws ec2 get-console-output --output text --instance-id {instance}` tells what \
+                 it does"
+            ),
+            Self::BootSteps => {
+                "its boot steps still run, and `journalctl -b -u goldseed-boot` on it tells which"
+                    .to_owned()
+            }
+        }
+    }
 }

@@ -93,7 +93,6 @@ pub(super) fn put(unit: &str, content: &Content, at: usize, part: &Part) -> Stri
         ("content", content.digest.to_string()),
         ("total", content.bytes.len().to_string()),
         ("at", at.to_string()),
-        ("length", part.length.to_string()),
         ("digest", part.digest.to_string()),
     ];
     command("put", unit, &borrowed(&values), Some(&part.text))
@@ -135,7 +134,8 @@ pub(super) fn follow(unit: &str, offset: u64, wait: u64, gather: u64) -> String 
     command("follow", unit, &borrowed(&values), None)
 }
 
-/// Asks whether the machine has booted since any attempt of a unit, named without it, was started: `ready` then.
+/// Asks whether the machine has booted since any attempt of a unit, named without it, was started: `absent` is no such
+/// boot, `running` one whose boot steps still run, `ready` one that is done.
 pub(super) fn booted(unit: &str) -> String {
     command("booted", unit, &[], None)
 }

@@ -110,6 +110,49 @@ async fn a_megabyte_is_sent_once_and_goes_on_where_it_was_cut_off() {
     sandbox.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_that_the_machine_loses_is_sent_again_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let sandbox = Sandbox::start(Options::simulated(folder.path()))
+        .await
+        .unwrap();
+    let (cloud, instance) = machine(&sandbox).await;
+    let node = Node::new(&cloud, &instance);
+    let noise = |length| {
+        let bytes = (0..length).map(|_| fastrand::u8(..)).collect();
+        [Content::new(bytes, Standing::Nowhere)]
+    };
+    let job = |unit: &str, contents| Job {
+        unit: unit.to_owned(),
+        script: "true\n",
+        contents,
+        limit: Duration::from_mins(1),
+    };
+    let nothing = "goldseed 1\nstate ready\ncode -\nfresh no\noffset 0\ndata \n";
+    let puts = |script: &str| script.contains("# goldseed put ");
+
+    // The second of three parts finds that nothing is there any more.
+    let seen = std::sync::atomic::AtomicUsize::new(0);
+    let second = move |script: &str| {
+        puts(script) && seen.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 1
+    };
+    sandbox.script_result(second, 0, nothing);
+    let lost = noise(70_000);
+    assert_eq!(node.run(&job("lost", &lost), |_| {}).await.unwrap(), 0);
+
+    sandbox.script_result(puts, 0, nothing);
+    let before = commands(&sandbox, "put");
+    let gone = noise(30_000);
+    let error = node.run(&job("gone", &gone), |_| {}).await.unwrap_err();
+    let told = error.to_string();
+    assert!(
+        told.contains("did not arrive whole: it has 0 bytes"),
+        "{told}"
+    );
+    assert_eq!(commands(&sandbox, "put") - before, 2);
+    sandbox.stop().await;
+}
+
 #[test]
 fn large_files_and_archives_of_a_recipe_arrive_on_a_machine() {
     let world = World::empty();

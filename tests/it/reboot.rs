@@ -238,12 +238,33 @@ fn a_machine_that_never_comes_back_is_told_and_the_run_goes_on_once_it_does() {
         Fate::Serve
     })));
     let output = world.run(["rebuild", "shop"]);
-    assert_eq!(output.code, Some(5), "{output}");
-    assert!(
-        output.stderr.contains("has not come back from its reboot"),
-        "{output}"
-    );
+    assert_never_back(&output, "get-console-output --output text --instance-id i-");
     world.sandbox.set_hook(None);
     world.succeed(["resume", &output.run_id()]);
     assert_converged(&world, "it came back");
+}
+
+fn assert_never_back(output: &Output, hint: &str) {
+    assert_eq!(output.code, Some(5), "{output}");
+    let said: Vec<&str> = output.stderr.split_whitespace().collect();
+    let said = said.join(" ");
+    for text in ["has not come back from its reboot", hint] {
+        assert!(said.contains(text), "`{text}` is not said: {output}");
+    }
+}
+
+#[test]
+fn what_keeps_a_machine_from_coming_back_is_told() {
+    for (state, hint) in [
+        ("absent", "`systemctl list-jobs` on it"),
+        ("running", "`journalctl -b -u goldseed-boot` on it"),
+    ] {
+        let world = World::new();
+        wish_for_a_reboot(&world, &Arc::default());
+        let booted = |script: &str| script.contains("# goldseed booted ");
+        let answer = format!("goldseed 1\nstate {state}\ncode -\nfresh no\noffset 0\ndata \n");
+        world.sandbox.script_result(booted, 0, &answer);
+        let output = world.run(["rebuild", "shop"]);
+        assert_never_back(&output, hint);
+    }
 }

@@ -211,7 +211,7 @@ impl Machine {
                 let attempts = format!("{unit}-a");
                 let up = |(name, up): (&String, &bool)| *up && name.starts_with(&attempts);
                 if self.units.iter().any(up) {
-                    "running"
+                    "absent"
                 } else {
                     "ready"
                 }
@@ -229,11 +229,8 @@ impl Machine {
 
     /// Of the contents that stand in the command's here-document, those that are not all there, and how much of them is.
     fn lacking(&self, script: &str) -> String {
-        let lines = script
-            .lines()
-            .skip_while(|line| !line.ends_with("<<'PART'"));
         let mut text = String::new();
-        for line in lines.skip(1).take_while(|line| *line != "PART") {
+        for line in sent(script) {
             let digest = line.split('\t').next().unwrap_or_default();
             match self.contents.get(digest) {
                 Some((has, total)) if has >= total => {}
@@ -257,7 +254,7 @@ impl Machine {
         let known = self.contents.entry(value("content").to_owned());
         let (has, _) = known.or_insert((0, number("total")));
         if *has == number("at") {
-            *has += number("length");
+            *has += unpacked(script);
         }
         *has
     }
@@ -269,6 +266,29 @@ impl Machine {
             Some(false) => "interrupted",
             None => "absent",
         }
+    }
+}
+
+/// The lines of a command's here-document.
+fn sent(script: &str) -> impl Iterator<Item = &str> {
+    let lines = script
+        .lines()
+        .skip_while(|line| !line.ends_with("<<'PART'"));
+    lines.skip(1).take_while(|line| *line != "PART")
+}
+
+/// How many bytes a command's here-document holds, unpacked; none where it is damaged.
+fn unpacked(script: &str) -> usize {
+    let packed = sent(script).collect::<String>();
+    let packed = base64::engine::general_purpose::STANDARD.decode(packed);
+    let mut bytes = Vec::new();
+    let read = packed.map(|packed| {
+        let mut decoder = flate2::read::GzDecoder::new(packed.as_slice());
+        std::io::Read::read_to_end(&mut decoder, &mut bytes)
+    });
+    match read {
+        Ok(Ok(length)) => length,
+        _ => 0,
     }
 }
 
@@ -346,7 +366,7 @@ mod tests {
 
         let booted = "#!/bin/sh\n# goldseed booted goldseed-r1-apply\n";
         let state = |script: &str| run(&machines, "i-1", script).stdout;
-        assert!(state(booted).contains("state running"));
+        assert!(state(booted).contains("state absent"));
         machines.stop("i-1").unwrap();
         machines.start("i-1").unwrap();
         assert!(state(follow).contains("state interrupted"));
