@@ -29,6 +29,9 @@ const SILENCE: Duration = Duration::from_mins(5);
 /// only busy would be called silent.
 const LEAST_SILENCE: Duration = Duration::from_secs(10);
 
+/// How long after a command failed outside its script it is sent again: a machine that shuts down takes a while.
+const AFTER_A_FAILURE: Duration = Duration::from_secs(20);
+
 /// A script with its limits.
 #[derive(Clone, Debug)]
 pub struct Job<'a> {
@@ -228,6 +231,7 @@ impl<'a> Node<'a> {
                 // What failed outside the script may have been killed by a shutdown: the verbs are all safe to send again.
                 CommandState::Failed(_) if failures + 1 < ATTEMPTS && !patience.is_over() => {
                     failures += 1;
+                    pace.sleep(AFTER_A_FAILURE).await;
                     self.must_run().await?;
                     sent = self.send(&command, &patience).await?;
                 }
