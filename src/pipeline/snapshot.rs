@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::names::{self, Role};
 use super::observe::Ground;
 use super::{Context, PipelineError, image};
-use crate::cloud::ImageRequest;
-use crate::id::{ImageId, InstanceId};
+use crate::cloud::{ErrorKind, ImageRequest};
+use crate::id::{ImageId, InstanceId, RunId};
 use crate::node::{Job, Node};
 use crate::run::{Outcome, Run};
 
@@ -78,7 +78,32 @@ pub(super) async fn take(
             })
         },
     );
-    taken.await.map_err(PipelineError::from)
+    match taken.await.map_err(PipelineError::from) {
+        Err(error) => Err(unless_gone(context, &id, source, error).await),
+        done => done,
+    }
+}
+
+/// The error of a raw image that was not taken; where the source is gone it never can be, for a run keeps to what it
+/// began with.
+async fn unless_gone(
+    context: &Context<'_>,
+    run: &RunId,
+    source: &InstanceId,
+    error: PipelineError,
+) -> PipelineError {
+    if !matches!(error, PipelineError::Cloud(_) | PipelineError::Wait(_)) {
+        return error;
+    }
+    let state = match context.cloud.instance(source).await {
+        Ok(seen) if seen.state.is_gone() => seen.state.as_str().to_owned(),
+        Err(unknown) if unknown.kind == ErrorKind::NotFound => "gone".to_owned(),
+        _ => return error,
+    };
+    PipelineError::Disturbed(format!(
+        "the source instance {source} is {state}: run {run} began with it and cannot go on; give the run up with \
+         `goldseed abandon {run}` and start another ({error})"
+    ))
 }
 
 /// Writes the source's file system buffers to its disk where its agent answers: without a reboot an image is only
