@@ -8,7 +8,8 @@ use super::observe::{Ground, Place};
 use super::snapshot::Origin;
 use super::{Context, PipelineError, diagnosis, revive};
 use crate::cloud::{
-    Cloud, CloudError, Ensured, Instance, InstanceState, LaunchRequest, Look, Wait, WaitError,
+    Cloud, CloudError, Ensured, Image, Instance, InstanceState, LaunchRequest, Look, Wait,
+    WaitError,
 };
 use crate::id::{ImageId, InstanceId};
 use crate::node::{Node, NodeError};
@@ -36,6 +37,9 @@ const ONLINE: Schedule = Schedule {
     every: Duration::from_secs(10),
     within: Duration::from_mins(12),
 };
+
+/// How long a new image may be unknown to the server that is asked.
+const UNKNOWN: Duration = Duration::from_mins(3);
 
 /// How many machines may die right after their launch.
 const ATTEMPTS: u32 = 3;
@@ -103,10 +107,8 @@ pub(super) async fn machine(
         place.subnet.as_str(),
         env!("CARGO_PKG_VERSION"),
     ];
-    let root = match plan.seed.volume_size {
-        Some(size) => Some((cloud.image(image).await?.root_device, size)),
-        None => None,
-    };
+    let known = look_at(cloud, image).await?;
+    let root = plan.seed.volume_size.map(|size| (known.root_device, size));
     let mut died = 0;
     for attempt in 1..=TOKENS {
         if attempt > 1 {
@@ -120,6 +122,7 @@ pub(super) async fn machine(
             security_groups: place.groups.clone(),
             instance_profile: plan.seed.instance_profile.clone(),
             user_data: user_data(names::EXPIRY),
+            devices: known.devices.clone(),
             root_volume: root.clone(),
             tags: names::tags(plan, run, role, attempt),
         };
@@ -162,6 +165,18 @@ pub(super) async fn machine(
     )))
 }
 
+/// Looks at the image that is launched next, which may have been made a moment ago.
+async fn look_at(cloud: &Cloud, image: &ImageId) -> Result<Image, WaitError> {
+    let wait = Wait {
+        subject: format!("image {image}"),
+        schedule: RUNNING,
+        in_a_row: 1,
+        unseen_for: UNKNOWN,
+    };
+    let look = async || cloud.image(image).await.map(Look::Ready);
+    cloud.poll_until(wait, look).await
+}
+
 /// Launches, unless that was done before. An image that was made a moment ago may be unknown to the server that is asked
 /// now: that is waited out; a subnet or group that is not there is not.
 async fn ensure(
@@ -172,7 +187,7 @@ async fn ensure(
         subject: format!("launch from {}", request.image),
         schedule: RUNNING,
         in_a_row: 1,
-        unseen_for: Duration::from_mins(3),
+        unseen_for: UNKNOWN,
     };
     cloud
         .poll_until(wait, async || match cloud.ensure_instance(request).await {

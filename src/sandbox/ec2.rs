@@ -35,6 +35,7 @@ pub(crate) fn serve(state: &mut State, call: &Call) -> Result<Xml, ApiError> {
         "DescribeInstanceTypes" => instance_types::describe(call),
         "CreateImage" => capture::create(state, call),
         "DescribeImages" => images::describe(state, call),
+        "DisableImage" => images::disable(state, call),
         "DeregisterImage" => images::deregister(state, call),
         "DescribeSnapshots" => snapshots::describe(state, call),
         "DeleteSnapshot" => snapshots::delete(state, call),

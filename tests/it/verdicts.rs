@@ -87,6 +87,80 @@ fn an_image_that_always_fails_is_given_up_and_its_run_goes_on() {
 }
 
 #[test]
+fn a_source_that_is_gone_before_its_image_ends_the_run_for_good() {
+    let world = World::new();
+    let source: Arc<OnceLock<String>> = Arc::default();
+    let named = Arc::clone(&source);
+    let takes = move |request: &Request| {
+        request.operation == "CreateImage" && {
+            let id = request.parameter("InstanceId").unwrap();
+            named.set(id.to_owned()).is_ok()
+        }
+    };
+    let output = world.meanwhile(["rebuild", "shop"], takes, || {
+        terminate(&world, source.wait());
+    });
+    assert_says(
+        &output,
+        5,
+        &[
+            "error: the source instance",
+            "began with it and cannot go on",
+            "goldseed abandon",
+        ],
+    );
+    assert!(world.images("raw").is_empty(), "{output}");
+}
+
+#[test]
+fn volumes_go_with_the_machines_of_a_run_whatever_their_image_says() {
+    let world = World::new();
+    world.succeed(["rebuild", "shop"]);
+    let launches = world.sandbox.requests();
+    let launches = launches
+        .iter()
+        .filter(|one| one.operation == "RunInstances" && one.parameters["DryRun"] != "true");
+    let mut machines = 0;
+    for launch in launches {
+        assert!(
+            launch
+                .parameters
+                .to_string()
+                .contains("DeleteOnTermination\":\"true\""),
+            "{launch:?}"
+        );
+        machines += 1;
+    }
+    assert_eq!(machines, 2);
+}
+
+#[test]
+fn a_disabled_image_is_seen_refused_by_name_and_its_quarantine_holds() {
+    let world = World::new();
+    world.succeed(["build", "shop"]);
+    let [golden] = world.images("golden").try_into().unwrap();
+    let disable = |id: &str| {
+        let call = world.ec2().disable_image().image_id(id);
+        world.wait_for(call.send()).unwrap();
+    };
+    let quarantine = aws_sdk_ec2::types::Tag::builder()
+        .key("goldseed:quarantined")
+        .value("it was not well");
+    let tag = world
+        .ec2()
+        .create_tags()
+        .resources(&golden.id)
+        .tags(quarantine.build());
+    world.wait_for(tag.send()).unwrap();
+    disable(&golden.id);
+    let named = world.run(["promote", "shop", "--image", &golden.id]);
+    assert_says(&named, 4, &["is disabled, not available"]);
+    let again = world.run(["rebuild", "shop"]);
+    assert_says(&again, 4, &["quarantine"]);
+    assert_eq!(world.count("UpdateEnvironment"), 0);
+}
+
+#[test]
 fn a_seed_that_is_terminated_in_the_middle_is_replaced() {
     let world = World::new();
     let end = || terminate(&world, &world.machine("seed"));

@@ -21,6 +21,8 @@ pub struct Image {
     pub root_device: String,
     /// The root volume's size in GiB, where the image says it.
     pub root_size: Option<i32>,
+    /// The device names of its volumes, the root's among them.
+    pub devices: Vec<String>,
     /// Its snapshots.
     pub snapshots: Vec<SnapshotId>,
     /// When it was made, as EC2 writes it: sorts as text.
@@ -127,7 +129,10 @@ impl Cloud {
         let mut found = Vec::new();
         let mut token = None;
         loop {
-            let call = narrow(self.ec2.describe_images()).set_next_token(token);
+            // Somebody may have disabled one: it keeps its name, its tags and its snapshots.
+            let call = narrow(self.ec2.describe_images())
+                .include_disabled(true)
+                .set_next_token(token);
             let answer = call
                 .send()
                 .await
@@ -334,6 +339,11 @@ fn read_image(image: &sdk::Image, operation: &'static str) -> Result<Image, Clou
             .and_then(|volume| volume.ebs())
             .and_then(aws_sdk_ec2::types::EbsBlockDevice::volume_size),
         root_device,
+        devices: volumes
+            .iter()
+            .filter(|volume| volume.ebs().is_some())
+            .filter_map(|volume| volume.device_name().map(ToOwned::to_owned))
+            .collect(),
         snapshots: volumes
             .iter()
             .filter_map(|volume| volume.ebs()?.snapshot_id().map(SnapshotId::new))

@@ -25,6 +25,8 @@ pub struct LaunchRequest {
     pub instance_profile: Option<String>,
     /// Our own cloud-config; an image carries no user data, and Beanstalk's is never copied.
     pub user_data: String,
+    /// The device names of the image's volumes: they go with the machine, whatever the image says of them.
+    pub devices: Vec<String>,
     /// The root device's name and its size in GiB, where it is to differ from the image's.
     pub root_volume: Option<(String, u32)>,
     /// The tags of instance and volumes.
@@ -152,19 +154,7 @@ impl Cloud {
             }
             .build()
         });
-        let root = request.root_volume.as_ref().map(|(device, size)| {
-            let volume = sdk::EbsBlockDevice::builder()
-                .volume_size(i32::try_from(*size).unwrap_or(i32::MAX))
-                .volume_type(sdk::VolumeType::Gp3)
-                .delete_on_termination(true)
-                .build();
-            vec![
-                sdk::BlockDeviceMapping::builder()
-                    .device_name(device)
-                    .ebs(volume)
-                    .build(),
-            ]
-        });
+        let volumes = volumes(request);
         let groups = request
             .security_groups
             .iter()
@@ -180,7 +170,7 @@ impl Cloud {
             .set_security_group_ids(Some(groups))
             .set_iam_instance_profile(profile)
             .user_data(base64::engine::general_purpose::STANDARD.encode(&request.user_data))
-            .set_block_device_mappings(root)
+            .set_block_device_mappings((!volumes.is_empty()).then_some(volumes))
             // With `terminate` a shutdown inside the machine would destroy it before it is imaged.
             .instance_initiated_shutdown_behavior(sdk::ShutdownBehavior::Stop)
             .metadata_options(
@@ -313,4 +303,26 @@ impl Cloud {
             .map(|architecture| architecture.as_str().to_owned())
             .collect())
     }
+}
+
+/// What is asked of the volumes of a machine: that each goes with it, and the root's size.
+fn volumes(request: &LaunchRequest) -> Vec<sdk::BlockDeviceMapping> {
+    let root = request.root_volume.as_ref();
+    let unnamed = root
+        .map(|(device, _)| device)
+        .filter(|device| !request.devices.contains(device));
+    let mapping = |device: &String| {
+        let volume = sdk::EbsBlockDevice::builder().delete_on_termination(true);
+        let volume = match root {
+            Some((name, size)) if name == device => volume
+                .volume_size(i32::try_from(*size).unwrap_or(i32::MAX))
+                .volume_type(sdk::VolumeType::Gp3),
+            _ => volume,
+        };
+        sdk::BlockDeviceMapping::builder()
+            .device_name(device)
+            .ebs(volume.build())
+            .build()
+    };
+    request.devices.iter().chain(unnamed).map(mapping).collect()
 }

@@ -72,6 +72,7 @@ fn golden() -> Image {
         architecture: "x86_64".into(),
         root_device: "/dev/xvda".into(),
         root_size: Some(8),
+        devices: vec!["/dev/xvda".into()],
         snapshots: Vec::new(),
         created: String::new(),
         tags: tags

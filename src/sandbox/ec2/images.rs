@@ -21,6 +21,7 @@ pub(crate) enum ImageState {
     Pending,
     Available,
     Failed,
+    Disabled,
     Deregistered,
 }
 
@@ -31,6 +32,7 @@ impl ImageState {
             Self::Pending => "pending",
             Self::Available => "available",
             Self::Failed => "failed",
+            Self::Disabled => "disabled",
             Self::Deregistered => "deregistered",
         }
     }
@@ -195,7 +197,7 @@ impl State {
     }
 }
 
-/// `DescribeImages`. Deprecated and disabled images do not exist here, so the flags that show them change nothing.
+/// `DescribeImages`. Disabled images are shown where that is asked for; deprecated ones do not exist here.
 pub(super) fn describe(state: &mut State, call: &Call) -> Result<Xml, ApiError> {
     let ids = call.query.list("ImageId");
     let owners = call.query.list("Owner");
@@ -219,6 +221,7 @@ pub(super) fn describe(state: &mut State, call: &Call) -> Result<Xml, ApiError> 
     for id in &ids {
         known_image(state, id)?;
     }
+    let with_disabled = call.query.flag("IncludeDisabled")?;
     let looked_at: Vec<String> = state
         .images
         .keys()
@@ -233,6 +236,7 @@ pub(super) fn describe(state: &mut State, call: &Call) -> Result<Xml, ApiError> 
         .iter()
         .filter_map(|id| state.images.get(id))
         .filter(|image| image.state != ImageState::Deregistered || ids.contains(&image.id))
+        .filter(|image| image.state != ImageState::Disabled || with_disabled)
         .filter(|image| {
             owners.is_empty()
                 || owners.iter().any(|owner| match image.owner {
@@ -292,6 +296,23 @@ pub(super) fn deregister(state: &mut State, call: &Call) -> Result<Xml, ApiError
         });
     }
     Ok(xml)
+}
+
+/// `DisableImage`: it can be launched no more, and is no longer shown by itself.
+pub(super) fn disable(state: &mut State, call: &Call) -> Result<Xml, ApiError> {
+    let id = call.query.required("ImageId")?;
+    let image = known_image(state, id)?;
+    if image.owner.is_some() || image.state != ImageState::Available {
+        return Err(ApiError::new(
+            "InvalidAMIID.Unavailable",
+            format!("The image ID '{id}' is {}", image.state.name()),
+        ));
+    }
+    dry_run(call)?;
+    if let Some(image) = state.images.get_mut(id) {
+        image.state = ImageState::Disabled;
+    }
+    Ok(tags::done())
 }
 
 /// Finds an image by the id that a request names.

@@ -121,7 +121,7 @@ pub(crate) fn launchable<'a>(state: &'a State, image_id: &str) -> Result<&'a Ima
             "InvalidAMIID.NotFound",
             format!("The image id '[{image_id}]' does not exist"),
         )),
-        ImageState::Pending | ImageState::Failed => Err(ApiError::new(
+        ImageState::Pending | ImageState::Failed | ImageState::Disabled => Err(ApiError::new(
             "InvalidAMIID.Unavailable",
             format!("The image ID '{image_id}' is {}", image.state.name()),
         )),
