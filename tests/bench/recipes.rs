@@ -233,10 +233,12 @@ async fn machine(cloud: &Cloud, sandbox: &Sandbox) -> Result<InstanceId, Error> 
             security_groups: Vec::new(),
             instance_profile: None,
             user_data: String::new(),
+            devices: Vec::new(),
             root_volume: None,
             tags: Tags::from([(tags::ROLE.to_owned(), "bench".to_owned())]),
         })
-        .await?;
+        .await?
+        .id;
     let pace = Pace::new(BOOT_PACE).unwrap_or_default();
     let schedule = Schedule {
         first: Duration::from_secs(2),
