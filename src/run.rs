@@ -7,6 +7,7 @@
 //! What this is not: a workflow engine. A step is a function call with a name; its typed output is a value; the order
 //! of steps is the order of the code.
 
+mod driver;
 mod kept;
 mod lease;
 mod ledger;
@@ -24,6 +25,7 @@ use crate::id::{RunId, StepId};
 use crate::pace;
 use crate::record::{FORMAT, RunRecord, StepRecord, Verb, Verdict, Writer};
 
+pub use driver::Driver;
 pub use kept::{Kept, kept, kept_in, runs};
 pub use lease::{Held, LeaseError, holder, let_go, wait_for};
 pub use ledger::{Ledger, LedgerError, NewEntry};
@@ -53,26 +55,6 @@ pub struct Run {
     cloud: Cloud,
     record: RunRecord,
     page: u64,
-}
-
-/// A process that drives a run, apart from the run itself: a step that may take hours looks whether it still does.
-#[derive(Clone, Debug)]
-pub struct Driver {
-    cloud: Cloud,
-    record: RunRecord,
-    page: u64,
-}
-
-impl Driver {
-    /// Returns the run's id.
-    pub fn run(&self) -> &RunId {
-        &self.record.run
-    }
-
-    /// Stops a process whose run another one has taken over.
-    pub async fn must_drive(&self) -> Result<(), StoreError> {
-        store::must_drive(&self.cloud, &self.record, self.page).await
-    }
 }
 
 /// Why a step ended without an output.
@@ -160,15 +142,6 @@ impl Run {
     /// Returns the record as it stands.
     pub fn record(&self) -> &RunRecord {
         &self.record
-    }
-
-    /// Returns what a step may ask whether this process still drives the run.
-    pub fn driver(&self) -> Driver {
-        Driver {
-            cloud: self.cloud.clone(),
-            record: self.record.clone(),
-            page: self.page,
-        }
     }
 
     /// Does a step, or returns what came of it if it was done before. `work` may run twice: a process can die
