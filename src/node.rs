@@ -231,7 +231,7 @@ impl<'a> Node<'a> {
                 // What failed outside the script may have been killed by a shutdown: the verbs are all safe to send again.
                 CommandState::Failed(_) if failures + 1 < ATTEMPTS && !patience.is_over() => {
                     failures += 1;
-                    pace.sleep(AFTER_A_FAILURE).await;
+                    self.cloud.pause(pace.scale(AFTER_A_FAILURE)).await;
                     self.must_run().await?;
                     sent = self.send(&command, &patience).await?;
                 }

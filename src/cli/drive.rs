@@ -230,7 +230,7 @@ async fn drive(
     let result = match attended(cloud, Box::pin(perform(&mut run, &context, work))).await {
         Attended::Ended(result) => result,
         Attended::Halted(_, Some(Ok(made))) => Ok(made),
-        Attended::Halted(_, Some(Err(error))) if error.verdict().is_some() => Err(error),
+        Attended::Halted(_, Some(Err(error))) if error.ends(run.record()) => Err(error),
         Attended::Halted(halted, result) => {
             let error = result.and_then(Result::err);
             return interrupt(display, &context, &mut run, halted, error).await;
@@ -238,10 +238,7 @@ async fn drive(
     };
     let verdict = match &result {
         Ok(_) => Some(Verdict::Done),
-        // Once a swap was asked for or data was migrated, a refusal of this process does not end the run.
-        Err(error) => error.verdict().filter(|verdict| {
-            *verdict != Verdict::Refused || pipeline::has_begun(run.record()).is_none()
-        }),
+        Err(error) => error.verdict().filter(|_| error.ends(run.record())),
     };
     let recorded = match verdict {
         Some(verdict) => run.finish(verdict).await,

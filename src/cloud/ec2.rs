@@ -7,11 +7,11 @@ mod network;
 mod snapshots;
 mod templates;
 
-pub use images::{Image, ImageRequest, ImageState, SnapshotProgress};
+pub use images::{Image, ImageRequest, ImageState};
 pub use instance::{Instance, InstanceState};
 pub use instances::{Ensured, LaunchRequest};
 pub use network::{Checks, Egress, Endpoint, Placement, Route};
-pub use snapshots::Snapshot;
+pub use snapshots::{Snapshot, SnapshotProgress};
 
 use super::tags::Tags;
 

@@ -221,11 +221,8 @@ impl Driver {
             run.finish(Verdict::Done).await?;
             return Ok(Ending::Done);
         };
-        // As the binary does: a refusal does not end a run that may have changed something.
-        let begun = pipeline::has_begun(run.record()).is_some();
-        let verdict = error
-            .verdict()
-            .filter(|verdict| *verdict != Verdict::Refused || !begun);
+        // As the binary does.
+        let verdict = error.verdict().filter(|_| error.ends(run.record()));
         if let Some(verdict) = verdict {
             run.finish(verdict).await?;
         }

@@ -44,9 +44,9 @@ impl Extent {
 }
 
 /// How many cases run at once where they are at work all the time; most of each is waiting all the same.
-const AT_WORK: usize = 4;
+const AT_WORK: usize = 6;
 /// How many run at once where they wait for time-outs and leases.
-const WAITING: usize = 16;
+const WAITING: usize = 24;
 
 /// Runs the groups that are asked for; none: all.
 pub(crate) fn run(extent: Extent, only: &[usize]) -> Result<bool, Trouble> {

@@ -52,17 +52,6 @@ impl Image {
 /// The state of an image that is no more (EC2 API reference, `ImageState`).
 const DEREGISTERED: &str = "deregistered";
 
-/// How far the snapshots of an image are.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SnapshotProgress {
-    /// From 0 to 1: the slowest snapshot's.
-    pub done: Option<f32>,
-    /// Whether all are completed.
-    pub completed: bool,
-    /// What a failed one says.
-    pub failure: Option<String>,
-}
-
 /// What an image is taken with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageRequest {
@@ -191,45 +180,6 @@ impl Cloud {
         }
     }
 
-    /// Returns how far an image's snapshots are.
-    pub async fn snapshot_progress(
-        &self,
-        snapshots: &[SnapshotId],
-    ) -> Result<SnapshotProgress, CloudError> {
-        const OPERATION: &str = "DescribeSnapshots";
-        if snapshots.is_empty() {
-            return Ok(SnapshotProgress {
-                done: None,
-                completed: false,
-                failure: None,
-            });
-        }
-        let ids: Vec<String> = snapshots.iter().map(ToString::to_string).collect();
-        let subject = ids.join(", ");
-        let answer = self
-            .ec2
-            .describe_snapshots()
-            .set_snapshot_ids(Some(ids))
-            .send()
-            .await
-            .map_err(|error| CloudError::of(OPERATION, subject, &error))?;
-        let list = answer.snapshots();
-        let failed = list
-            .iter()
-            .find(|snapshot| snapshot.state() == Some(&sdk::SnapshotState::Error));
-        Ok(SnapshotProgress {
-            done: list
-                .iter()
-                .map(|snapshot| percentage(snapshot.progress()))
-                .reduce(f32::min),
-            completed: !list.is_empty()
-                && list
-                    .iter()
-                    .all(|one| one.state() == Some(&sdk::SnapshotState::Completed)),
-            failure: failed.map(|one| one.state_message().unwrap_or("snapshot failed").to_owned()),
-        })
-    }
-
     /// Tags resources; the tags must be fit for AWS already.
     pub async fn tag(&self, resource: &str, tags: &Tags) -> Result<(), CloudError> {
         let list = tags
@@ -306,12 +256,6 @@ fn adopt(request: &ImageRequest, found: Image) -> Result<ImageId, CloudError> {
     })
 }
 
-/// Reads `42%`; an empty text is no progress yet.
-fn percentage(text: Option<&str>) -> f32 {
-    let number = text.and_then(|text| text.trim_end_matches('%').parse::<f32>().ok());
-    (number.unwrap_or(0.0) / 100.0).clamp(0.0, 1.0)
-}
-
 fn read_image(image: &sdk::Image, operation: &'static str) -> Result<Image, CloudError> {
     let id = present(image.image_id(), operation, "an image", "ImageId")?;
     let state = match present(image.state(), operation, id, "ImageState")? {
@@ -351,21 +295,4 @@ fn read_image(image: &sdk::Image, operation: &'static str) -> Result<Image, Clou
         created: image.creation_date().unwrap_or_default().to_owned(),
         tags: read_tags(image.tags()),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::percentage;
-
-    #[test]
-    fn progress_is_read_as_ec2_writes_it() {
-        for (text, expected) in [
-            (None, 0.0),
-            (Some(""), 0.0),
-            (Some("42%"), 0.42),
-            (Some("100%"), 1.0),
-        ] {
-            assert!((percentage(text) - expected).abs() < 1e-6, "{text:?}");
-        }
-    }
 }

@@ -1,4 +1,6 @@
-//! Snapshots: found by their tags once their image is gone, and deleted.
+//! Snapshots: how far they are; found by their tags once their image is gone, and deleted.
+
+use aws_sdk_ec2::types as sdk;
 
 use super::super::{Cloud, CloudError, ErrorKind, present, tags};
 use super::{Tags, filter, read_tags};
@@ -17,7 +19,57 @@ pub struct Snapshot {
     pub tags: Tags,
 }
 
+/// How far the snapshots of an image are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SnapshotProgress {
+    /// From 0 to 1: the slowest snapshot's.
+    pub done: Option<f32>,
+    /// Whether all are completed.
+    pub completed: bool,
+    /// What a failed one says.
+    pub failure: Option<String>,
+}
+
 impl Cloud {
+    /// Returns how far an image's snapshots are.
+    pub async fn snapshot_progress(
+        &self,
+        snapshots: &[SnapshotId],
+    ) -> Result<SnapshotProgress, CloudError> {
+        const OPERATION: &str = "DescribeSnapshots";
+        if snapshots.is_empty() {
+            return Ok(SnapshotProgress {
+                done: None,
+                completed: false,
+                failure: None,
+            });
+        }
+        let ids: Vec<String> = snapshots.iter().map(ToString::to_string).collect();
+        let subject = ids.join(", ");
+        let answer = self
+            .ec2
+            .describe_snapshots()
+            .set_snapshot_ids(Some(ids))
+            .send()
+            .await
+            .map_err(|error| CloudError::of(OPERATION, subject, &error))?;
+        let list = answer.snapshots();
+        let failed = list
+            .iter()
+            .find(|snapshot| snapshot.state() == Some(&sdk::SnapshotState::Error));
+        Ok(SnapshotProgress {
+            done: list
+                .iter()
+                .map(|snapshot| percentage(snapshot.progress()))
+                .reduce(f32::min),
+            completed: !list.is_empty()
+                && list
+                    .iter()
+                    .all(|one| one.state() == Some(&sdk::SnapshotState::Completed)),
+            failure: failed.map(|one| one.state_message().unwrap_or("snapshot failed").to_owned()),
+        })
+    }
+
     /// Returns this account's snapshots that carry all of these tags.
     pub async fn snapshots_tagged(&self, wanted: &Tags) -> Result<Vec<Snapshot>, CloudError> {
         let filters = wanted
@@ -35,7 +87,7 @@ impl Cloud {
 
     async fn describe_snapshots(
         &self,
-        filters: Vec<aws_sdk_ec2::types::Filter>,
+        filters: Vec<sdk::Filter>,
     ) -> Result<Vec<Snapshot>, CloudError> {
         const OPERATION: &str = "DescribeSnapshots";
         let mut found = Vec::new();
@@ -77,7 +129,7 @@ impl Cloud {
 }
 
 fn read_snapshot(
-    snapshot: &aws_sdk_ec2::types::Snapshot,
+    snapshot: &sdk::Snapshot,
     operation: &'static str,
 ) -> Result<Snapshot, CloudError> {
     let id = present(
@@ -94,4 +146,27 @@ fn read_snapshot(
         size: present(snapshot.volume_size(), operation, id, "VolumeSize")?,
         tags: read_tags(snapshot.tags()),
     })
+}
+
+/// Reads `42%`; an empty text is no progress yet.
+fn percentage(text: Option<&str>) -> f32 {
+    let number = text.and_then(|text| text.trim_end_matches('%').parse::<f32>().ok());
+    (number.unwrap_or(0.0) / 100.0).clamp(0.0, 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percentage;
+
+    #[test]
+    fn progress_is_read_as_ec2_writes_it() {
+        for (text, expected) in [
+            (None, 0.0),
+            (Some(""), 0.0),
+            (Some("42%"), 0.42),
+            (Some("100%"), 1.0),
+        ] {
+            assert!((percentage(text) - expected).abs() < 1e-6, "{text:?}");
+        }
+    }
 }
