@@ -11,6 +11,7 @@ mod recipe;
 mod runs;
 mod sandbox;
 mod schedule;
+mod signals;
 mod status;
 mod sweep;
 

@@ -6,7 +6,7 @@ mod work;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
-use super::{ExitCode, Failure, Invocation, guard, runs};
+use super::{ExitCode, Failure, Invocation, guard, runs, signals};
 use crate::cloud::Cloud;
 use crate::display::{Display, Mode};
 use crate::event::Event;
@@ -18,7 +18,7 @@ use crate::record::{RunRecord, Verb, Verdict};
 use crate::run::{NewRun, Run};
 use crate::settings::Settings;
 
-pub(super) use ending::interrupted;
+pub(super) use super::signals::interrupted;
 use ending::{explain, finished, interrupt};
 pub(super) use work::Work;
 
@@ -51,7 +51,7 @@ pub(super) async fn start(
         let run = Run::start(&cloud, new).await?;
         Ok::<_, Failure>((cloud, run))
     };
-    let (cloud, run) = match started.await {
+    let (cloud, run) = match begun(Box::pin(started)).await {
         Ok(started) => started,
         Err(failure) => return ended(&display, Err(failure)),
     };
@@ -86,7 +86,7 @@ pub(super) async fn resume(
         let taken = Run::resume(&cloud, &record.pipeline, &record.run, &who).await?;
         Ok::<_, Failure>((cloud, recorded, taken))
     };
-    let (cloud, recorded, taken) = match found.await {
+    let (cloud, recorded, taken) = match begun(Box::pin(found)).await {
         Ok(found) => found,
         Err(failure) => return ended(&display, Err(failure)),
     };
@@ -100,6 +100,19 @@ pub(super) async fn resume(
         &recorded.work,
     )
     .await
+}
+
+/// Connects and records; a signal before there is a run to tell of leaves at once.
+async fn begun<T>(work: Pin<Box<impl Future<Output = Result<T, Failure>>>>) -> Result<T, Failure> {
+    signals::listen();
+    tokio::select! {
+        begun = work => begun,
+        signal = interrupted() => Err(Failure::new(
+            Code::Interrupted,
+            format!("interrupted by {signal} before any step; nothing was made or changed"),
+        )
+        .hint("if the run is recorded by now, `goldseed runs` lists it, and `goldseed abandon` ends it")),
+    }
 }
 
 /// A run that can go on.

@@ -218,13 +218,18 @@ impl Driver {
             _ => pipeline::rebuild(&mut run, &context, false).await,
         };
         let Err(error) = result else {
-            run.finish(Verdict::Done).await?;
-            return Ok(Ending::Done);
+            return Ok(match run.finish(Verdict::Done).await {
+                Ok(()) => Ending::Done,
+                // Somebody else went on with the run meanwhile, or its end could not be recorded.
+                Err(error) => Ending::Failed(Box::new(error.into()), None),
+            });
         };
         // As the binary does.
-        let verdict = error.verdict().filter(|_| error.ends(run.record()));
-        if let Some(verdict) = verdict {
-            run.finish(verdict).await?;
+        let mut verdict = error.verdict().filter(|_| error.ends(run.record()));
+        if let Some(ended) = verdict
+            && run.finish(ended).await.is_err()
+        {
+            verdict = None;
         }
         // The lease ends by itself where it cannot be given back.
         drop(pipeline::let_go(&context, &run).await);

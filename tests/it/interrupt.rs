@@ -118,6 +118,31 @@ fn the_call_that_is_under_way_is_finished_and_recorded() {
     assert_converged(&world, "a call under way");
 }
 
+#[test]
+fn a_signal_before_there_is_a_run_is_told_like_any_other() {
+    let world = World::new();
+    for signal in ["INT", "TERM"] {
+        let pid: Arc<OnceLock<u32>> = Arc::default();
+        let process = Arc::clone(&pid);
+        world.sandbox.set_hook(Some(Hook::new(move |request| {
+            if request.operation != "GetCallerIdentity" {
+                return Fate::Serve;
+            }
+            send_signal(*process.wait(), signal);
+            Fate::Stall(Duration::from_secs(5))
+        })));
+        let output = world.goldseed(["rebuild", "shop"]).run_as(&pid);
+        assert_eq!(output.code, Some(130), "{output}");
+        assert!(
+            output.stderr.contains("nothing was made or changed"),
+            "{output}"
+        );
+        assert!(output.stderr.contains("goldseed runs"), "{output}");
+    }
+    world.sandbox.set_hook(None);
+    assert_eq!(world.launches(), 0);
+}
+
 /// Tells whether a request is for the raw image.
 fn is_raw(request: &Request) -> bool {
     request

@@ -1,6 +1,7 @@
 //! How a run ends for the person: done, failed, or interrupted; with what exists and what to do next.
 
 use super::{Halted, Made, ended};
+use crate::cli::signals::interrupted;
 use crate::cli::{ExitCode, Failure};
 use crate::display::Display;
 use crate::event::Event;
@@ -254,20 +255,4 @@ pub(super) async fn interrupt(
         next,
     });
     ended(display, Err(failure))
-}
-
-/// Waits for the signal to stop: Ctrl-C, or what a service manager sends.
-pub(in crate::cli) async fn interrupted() -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        // Without a handler the signal ends the process, and the run is recorded all the same.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => match result {
-            Ok(()) => "Ctrl-C",
-            Err(_) => std::future::pending().await,
-        },
-        _ = terminate.recv() => "SIGTERM",
-    }
 }
