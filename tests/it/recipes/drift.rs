@@ -31,12 +31,26 @@ const STEPS: &str = r#"  - directory: {path: ROOT/a, mode: "0750"}
   - link: {path: ROOT/link, target: ROOT/b/three}
   - absent: ROOT/unwanted
   - run: {command: "echo made > ROOT/made", creates: ROOT/made}
+  - service: {name: web, state: running, enabled: true}
+  - service: {name: old, state: stopped, enabled: false}
 handlers:
   note: {run: echo noted}
 "#;
 
-/// Users of a file of the test's own.
-const USERS: &str = r#"
+/// Users of a file of the test's own, and services that a folder of it says to be active or enabled.
+const SYSTEM: &str = r#"
+systemctl() {
+  for unit in "$@"; do :; done
+  case $* in
+    *is-active*) [ -e "$GOLDSEED_ROOT/units/$unit.active" ] ;;
+    *is-enabled*) [ -e "$GOLDSEED_ROOT/units/$unit.enabled" ] ;;
+    start*) : > "$GOLDSEED_ROOT/units/$unit.active" ;;
+    stop*) rm "$GOLDSEED_ROOT/units/$unit.active" ;;
+    enable*) : > "$GOLDSEED_ROOT/units/$unit.enabled" ;;
+    disable*) rm "$GOLDSEED_ROOT/units/$unit.enabled" ;;
+    *) return 1 ;;
+  esac
+}
 getent() { grep "^$2:" "$GOLDSEED_ROOT/etc/$1"; }
 useradd() { echo "ada:x:990:990::/srv/ada:/bin/ada" >> "$GOLDSEED_ROOT/etc/passwd"; }
 usermod() { echo "ada:x:990:990::/srv/ada:$2" > "$GOLDSEED_ROOT/etc/passwd"; }"#;
@@ -44,7 +58,7 @@ usermod() { echo "ada:x:990:990::/srv/ada:$2" > "$GOLDSEED_ROOT/etc/passwd"; }"#
 /// A drift: the steps that have to repair it, and what has happened.
 type Drift = (&'static [&'static str], fn(&Path));
 
-const DRIFTS: [Drift; 33] = [
+const DRIFTS: [Drift; 38] = [
     (&["1"], |root| set_mode(&root.join("a"), 0o755)),
     (&["1"], |root| owned_by_nobody(&root.join("a"))),
     (&["2"], |root| set_mode(&root.join("b/c"), 0o775)),
@@ -100,6 +114,14 @@ const DRIFTS: [Drift; 33] = [
         fs_err::create_dir_all(root.join("unwanted/folder")).unwrap();
     }),
     (&["18"], |root| remove(&root.join("made"))),
+    (&["19"], |root| remove(&root.join("units/web.active"))),
+    (&["19"], |root| remove(&root.join("units/web.enabled"))),
+    (&["19"], |root| {
+        remove(&root.join("units/web.active"));
+        remove(&root.join("units/web.enabled"));
+    }),
+    (&["20"], |root| write(&root.join("units/old.active"), "")),
+    (&["20"], |root| write(&root.join("units/old.enabled"), "")),
     (&["2"], |root| {
         fs_err::remove_dir_all(root.join("b/c")).unwrap();
     }),
@@ -137,7 +159,7 @@ fn owned_by_nobody(path: &Path) {
 /// A machine before its first run.
 fn ground() -> (tempfile::TempDir, Script) {
     let root = tempfile::tempdir().unwrap();
-    for folder in ["etc/cron.d", "files"] {
+    for folder in ["etc/cron.d", "files", "units"] {
         fs_err::create_dir_all(root.path().join(folder)).unwrap();
     }
     let files = [
@@ -146,6 +168,7 @@ fn ground() -> (tempfile::TempDir, Script) {
         ("app.ini", "[main]\nkey = none\n"),
         ("hosts", "127.0.0.1 localhost\n"),
         ("unwanted", "x"),
+        ("units/old.active", ""),
     ];
     for (name, text) in files {
         write(&root.path().join(name), text);
@@ -210,10 +233,10 @@ proptest! {
     ) {
         let (root, script) = ground();
         let root = root.path();
-        let script = with_functions(&script, &format!("{USERS}\n{awk}"));
+        let script = with_functions(&script, &format!("{SYSTEM}\n{awk}"));
         let first = changed(&script, &shell, root)?;
         // All but what is only done for other machines' sake, and the handler counts.
-        prop_assert_eq!(first.iter().filter(|id| !id.contains('/')).count(), 19);
+        prop_assert_eq!(first.iter().filter(|id| !id.contains('/')).count(), 21);
         let converged = state(root);
 
         let mut expected: Vec<String> = Vec::new();
@@ -233,5 +256,24 @@ proptest! {
         prop_assert_eq!(repaired, expected);
         prop_assert_eq!(state(root), converged);
         prop_assert_eq!(changed(&script, &shell, root)?, Vec::<String>::new());
+    }
+}
+
+#[test]
+fn each_drift_alone_is_repaired_as_the_only_change() {
+    let (root, script) = ground();
+    let root = root.path();
+    let script = with_functions(&script, SYSTEM);
+    let repaired = || {
+        let mut steps = changed(&script, &["dash"], root).unwrap();
+        steps.sort();
+        steps
+    };
+    repaired();
+    let converged = state(root);
+    for (number, (steps, plant)) in DRIFTS.iter().enumerate() {
+        plant(root);
+        assert_eq!(repaired(), *steps, "drift {number}");
+        assert_eq!(state(root), converged, "drift {number}");
     }
 }
