@@ -142,7 +142,11 @@ gs_check_file() {
   fi
   gs_check_path "$2" || return 1
   gs_path=$2
-  for gs_name in "%a:$3:mode" "%U:$4:owner" "%G:$5:group"; do
+  # A number is wanted as the number that it is.
+  gs_owner=%U gs_group=%G
+  case $4 in *[!0-9]*) ;; *) gs_owner=%u ;; esac
+  case $5 in *[!0-9]*) ;; *) gs_group=%g ;; esac
+  for gs_name in "%a:$3:mode" "$gs_owner:$4:owner" "$gs_group:$5:group"; do
     gs_rest=${gs_name#*:} gs_wanted=${gs_rest%%:*}
     [ -n "$gs_wanted" ] || continue
     gs_now=$(stat -L -c "${gs_name%%:*}" "$gs_path") || return 1

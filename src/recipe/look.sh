@@ -1,6 +1,6 @@
 # One look at everything that a stretch of steps compares: stat, sha256sum and awk, whatever their number.
 
-gs_look_attributes() { stat -L -c '=%f|%U|%G|%n' "$@" >> "$gs_work/look" 2>/dev/null || :; }
+gs_look_attributes() { stat -L -c '=%f|%U|%G|%u|%g|%n' "$@" >> "$gs_work/look" 2>/dev/null || :; }
 gs_look_contents() { sha256sum "$@" >> "$gs_work/look" 2>/dev/null || :; }
 
 # ROWS: what is to be, fields between tabs. Leaves in gs_other, between blanks, the ids of the steps that differ. A file
@@ -28,6 +28,13 @@ gs_compare() {
       for (i = 1; i <= n; i++) if (!((group[i], name) in in_group) && (!(group[i] in number) || number[group[i]] != field[4])) return 0
       return 1
     }
+    # Owners and groups are wanted by their names or by their numbers.
+    function attributes(path, word,  want, now) {
+      if (!(path in held)) return 0
+      split(word, want, "|"); split(held[path], now, "|")
+      return "=" want[1] == now[1] && is(want[2], now[2], now[4]) && is(want[3], now[3], now[5])
+    }
+    function is(want, name, number) { return want "" == name "" || want ~ /^[0-9]+$/ && want + 0 == number + 0 }
     function line(path, wanted, pattern,  i) {
       # At a folder mawk would end.
       if (!(path in regular)) return 0
@@ -43,8 +50,13 @@ gs_compare() {
     }
     BEGIN { FS = "\t"; root = ENVIRON["gs_root"] }
     NR == FNR { row[++rows] = $0; next }
-    { seen[$0] }
-    sub(/^=8[0-9a-f]+[|][^|]*[|][^|]*[|]/, "") { regular[$0] }
+    {
+      seen[$0]; row_of_stat = $0
+      if (sub(/^=[0-9a-f]+[|][^|]*[|][^|]*[|][0-9]+[|][0-9]+[|]/, "")) {
+        held[$0] = row_of_stat
+        if (row_of_stat ~ /^=8/) regular[$0]
+      }
+    }
     END {
       for (r = 1; r <= rows; r++) {
         split(row[r], want, "\t"); kind = want[1]; name = want[2]; path = want[3]; right = 0
@@ -52,7 +64,7 @@ gs_compare() {
         else if (kind == "line") right = line(path, want[4] "", want[5])
         else {
           if (kind == "system") { name = path; path = root path }
-          right = ("=" want[4] "|" path) in seen
+          right = attributes(path, want[4])
           if (kind != "directory" && !((want[5] "  " path) in seen)) right = 0
           else if (kind != "directory" && !right) name = name " " name ":attributes"
           if (kind == "system" && !right) name = want[2] " " name

@@ -1,10 +1,15 @@
 //! Resources of the system, run for real in folders of their own; what changes a whole machine is a shell function.
 
+use std::os::unix::fs::{MetadataExt as _, chown};
 use std::process::Command;
 
 use goldseed::recipe::StepResult::{Changed, Ok as Unchanged};
 
-use super::{applied, failure, first_result, instance, mode, shells, with_functions};
+use super::{
+    applied, compile, failure, first_result, instance, mode, results, run, shells, with_functions,
+    written,
+};
+use goldseed::recipe::Purpose;
 
 /// Shell functions by which `awk` is each of the awks that are here.
 pub(super) fn awks() -> Vec<String> {
@@ -203,5 +208,48 @@ swapoff() { echo "swapoff $1" >> "$GOLDSEED_ROOT/calls"; echo Filename > "$GOLDS
             calls,
             format!("mkswap {path}.~goldseed\nswapon {path}\nswapon {path}\n")
         );
+    }
+}
+
+#[test]
+fn an_owner_may_be_a_number_with_a_name_or_without() {
+    for awk in awks() {
+        for shell in shells() {
+            let root = tempfile::tempdir().unwrap();
+            let place = root.path().display();
+            let steps = format!(
+                "  - directory: {{path: {place}/share, owner: 54321, group: 54322, mode: \"0750\"}}\n  \
+                 - file: {{path: \"{place}/share/a|b\", content: x, owner: 65534, group: root}}\n  \
+                 - file: {{path: {place}/c, content: x, owner: root, group: 0}}\n"
+            );
+            let script = with_functions(&applied(root.path(), &steps), &awk);
+            let changed = || {
+                let (code, lines, log) = run(&script, &shell, root.path(), &[]);
+                assert_eq!(code, 0, "{shell:?}: {log}");
+                let changed = results(&lines)
+                    .into_iter()
+                    .filter(|(_, result)| *result == Changed);
+                changed.map(|(id, _)| id.to_owned()).collect::<Vec<_>>()
+            };
+            assert_eq!(changed(), ["written/1", "written/2", "written/3"]);
+            let status = fs_err::metadata(root.path().join("share")).unwrap();
+            assert_eq!((status.uid(), status.gid()), (54321, 54322));
+            assert_eq!(changed(), [""; 0], "{awk} {shell:?}");
+            chown(root.path().join("share"), Some(5432), Some(54322)).unwrap();
+            chown(root.path().join("share/a|b"), Some(65534), Some(65534)).unwrap();
+            assert_eq!(changed(), ["written/1", "written/2"], "{awk} {shell:?}");
+            assert_eq!(changed(), [""; 0], "{awk} {shell:?}");
+
+            let check = |group: &str| {
+                let check = format!(
+                    "verify:\n  - file: {{path: {place}/share, owner: 54321, group: {group}, within: 0s}}\n"
+                );
+                compile(&[written(root.path(), &check)], Purpose::Verify).unwrap()
+            };
+            let (code, _, log) = run(&check("54322"), &shell, root.path(), &[]);
+            assert_eq!(code, 0, "{shell:?}: {log}");
+            let log = failure(&check("5432"), &shell, root.path());
+            assert!(log.contains("has the group 54322, not 5432"), "{log}");
+        }
     }
 }
