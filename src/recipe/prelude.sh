@@ -18,7 +18,7 @@ gs_runtime=$gs_root/run/goldseed
 gs_work=$gs_runtime/work.$$
 gs_nl='
 '
-gs_id= gs_changed= gs_notify= gs_other= gs_pass= gs_redone= gs_apt_fresh= gs_booting= gs_keep= gs_imds_token= gs_region=
+gs_id= gs_changed= gs_notify= gs_other= gs_pass= gs_redone= gs_apt_fresh= gs_booting= gs_flags= gs_keep= gs_imds_token= gs_region=
 
 gs_say() { printf '%s\n' "$*"; }
 

@@ -325,8 +325,10 @@ gs_run() {
     creates) [ ! -e "$gs_condition" ] || return 0 ;;
   esac
   gs_touch || return 1
+  # The first line that fails ends it; of a question the last one is the answer.
+  gs_flags=-e
   gs_shell "$gs_command" "$@"
-  gs_status=$?
+  gs_status=$? gs_flags=
   if [ "$gs_status" -eq 124 ] && [ "$gs_seconds" != 0 ]; then gs_say "the command was stopped after $gs_seconds s"; fi
   if [ "$gs_status" -eq 0 ] && [ "$gs_word" = creates ] && [ ! -e "$gs_condition" ]; then
     gs_say "the command succeeded, but $gs_condition is not there"
@@ -346,7 +348,7 @@ gs_shell() {
       export HOME USER LOGNAME
     fi
     for gs_value in "$@"; do export "$gs_value"; done
-    set -- sh -c "$gs_command"
+    set -- sh ${gs_flags:+"$gs_flags"} -c "$gs_command"
     [ "$gs_user" = root ] || set -- runuser -u "$gs_user" -- "$@"
     [ "$gs_seconds" = 0 ] || set -- timeout -k 10 "$gs_seconds" "$@"
     exec "$@" < /dev/null

@@ -22,6 +22,7 @@ fn recipes_in(name: &str) -> Vec<PathBuf> {
 }
 
 mod batches;
+mod commands;
 mod database;
 mod dnf;
 mod drift;

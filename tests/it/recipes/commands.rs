@@ -1,0 +1,91 @@
+//! Commands of several lines, and what is asked before them.
+
+use goldseed::recipe::StepResult::{Changed, Failed, Ok as Unchanged};
+
+use super::{applied, compile, first_result, results, run, shells, written};
+use goldseed::recipe::Purpose;
+
+#[test]
+fn a_command_ends_at_its_first_line_that_fails() {
+    for shell in shells() {
+        let root = tempfile::tempdir().unwrap();
+        let after = root.path().join("after");
+        let step = format!(
+            "  - run:\n      command: |\n        cp /no/such/file {0}\n        echo done >{0}\n      creates: {0}\n",
+            after.display()
+        );
+        let script = applied(root.path(), &step);
+        let (code, lines, log) = run(&script, &shell, root.path(), &[]);
+        assert_eq!(code, 1, "{shell:?}: {log}");
+        assert!(
+            matches!(results(&lines)["written/1"], Failed { .. }),
+            "{log}"
+        );
+        assert!(!after.exists(), "{shell:?}: {log}");
+
+        // As a user too, and with a limit of time.
+        let limited = applied(
+            root.path(),
+            "  - run: {command: \"false\\ntrue\", always: true, user: nobody, timeout: 1m}\n",
+        );
+        let (code, lines, log) = run(&limited, &shell, root.path(), &[]);
+        assert_eq!(
+            (code, results(&lines)["written/1"]),
+            (1, Failed { code: 1 }),
+            "{log}"
+        );
+
+        // What a command itself tests is no failure of it.
+        let tested = "  - run: {command: \"false || true\\nif false; then exit 1; fi\\n! true || echo made\", always: true}\n";
+        assert_eq!(
+            first_result(&applied(root.path(), tested), &shell, root.path()).0,
+            Changed
+        );
+    }
+}
+
+#[test]
+fn a_handler_ends_at_its_first_line_that_fails_and_stays_pending() {
+    for shell in shells() {
+        let root = tempfile::tempdir().unwrap();
+        let steps = |handler: &str| {
+            let text = format!(
+                "steps:\n  - file: {{path: {}/a, content: x}}\n    notify: note\nhandlers:\n  note: {{run: \"{handler}\"}}\n",
+                root.path().display()
+            );
+            compile(&[written(root.path(), &text)], Purpose::Apply).unwrap()
+        };
+        let (code, lines, log) = run(&steps("false\\necho noted"), &shell, root.path(), &[]);
+        assert_eq!(
+            (code, results(&lines)["written/note"]),
+            (1, Failed { code: 1 }),
+            "{log}"
+        );
+        let (code, lines, log) = run(&steps("true\\necho noted"), &shell, root.path(), &[]);
+        assert_eq!(
+            (code, results(&lines)["written/note"]),
+            (0, Changed),
+            "{shell:?}: {log}"
+        );
+    }
+}
+
+#[test]
+fn of_a_question_the_last_line_counts() {
+    for shell in shells() {
+        let root = tempfile::tempdir().unwrap();
+        let step = |word: &str| {
+            format!(
+                "  - run: {{command: echo asked, {word}: \"grep -q x /no/such/file\\ntrue\"}}\n"
+            )
+        };
+        let unless = applied(root.path(), &step("unless"));
+        assert_eq!(first_result(&unless, &shell, root.path()).0, Unchanged);
+        let only = applied(root.path(), &step("only-if"));
+        assert_eq!(first_result(&only, &shell, root.path()).0, Changed);
+        let check = "verify:\n  - command: {run: \"false\\ntrue\", within: 0s}\n";
+        let check = compile(&[written(root.path(), check)], Purpose::Verify).unwrap();
+        let (code, _, log) = run(&check, &shell, root.path(), &[]);
+        assert_eq!(code, 0, "{shell:?}: {log}");
+    }
+}
