@@ -61,16 +61,38 @@ gs_file() {
     gs_settle "$1" "$2" "$3" "$4"
     return
   fi
-  rm -f "$1.~goldseed-old"
-  if [ -e "$1" ]; then cp -p "$1" "$1.~goldseed-old" || return 1; fi
-  gs_settle "$1" "$2" "$3" "$4" || return 1
-  if sh -c "$5" < /dev/null; then
-    rm -f "$1.~goldseed-old"
-    return 0
+  # Commands look at it in its place. Whoever goes on after a kill finds noted what is to be undone there.
+  gs_before=new
+  if [ -e "$1" ]; then
+    gs_note_check copied "$1" && rm -f "$1.~goldseed-old" && cp -p "$1" "$1.~goldseed-old" || return 1
+    gs_before=old
   fi
-  if [ -e "$1.~goldseed-old" ]; then mv -f "$1.~goldseed-old" "$1"; else rm -f "$1"; fi
+  gs_note_check "$gs_before" "$1" && gs_settle "$1" "$2" "$3" "$4" || {
+    gs_undo_unchecked
+    return 1
+  }
+  if sh -c "$5" < /dev/null; then
+    gs_note_check copied "$1" && gs_undo_unchecked
+    return
+  fi
+  gs_undo_unchecked
   gs_say "the check of the new $1 failed; the old state is back"
   return 1
+}
+
+# copied|old|new PATH: what is to be undone: a copy beside the file is to go, or to come back, or the file is to go.
+gs_note_check() {
+  printf '%s %s\n' "$1" "$2" > "$gs_state/unchecked.new" && mv -f "$gs_state/unchecked.new" "$gs_state/unchecked"
+}
+gs_undo_unchecked() {
+  [ -s "$gs_state/unchecked" ] || return 0
+  IFS= read -r gs_rest < "$gs_state/unchecked"
+  gs_path=${gs_rest#* }
+  case ${gs_rest%% *} in
+    copied) rm -f "$gs_path.~goldseed-old" ;;
+    old) [ ! -e "$gs_path.~goldseed-old" ] || { mv -f "$gs_path.~goldseed-old" "$gs_path" && gs_label "$gs_path"; } ;;
+    new) rm -f "$gs_path" ;;
+  esac && rm -f "$gs_state/unchecked"
 }
 
 # PATH MODE CONTENT: root's file in one of the system's own folders.

@@ -87,6 +87,7 @@ gs_open() {
       case $gs_old in /*'.~goldseed') rm -rf "$gs_old" ;; esac
     done < "$gs_state/temporary"
   fi
+  gs_undo_unchecked || exit 1
   gs_os=$( . /etc/os-release && printf '%s-%s' "$ID" "${VERSION_ID:-}" )
   case $gs_os in amzn-2023*) gs_os=al2023 ;; esac
   gs_family=${gs_os%%-*}

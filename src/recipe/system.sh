@@ -1,4 +1,4 @@
-# Packages, users, mounts, archives, services, commands.
+# Packages, users, mounts, services, commands.
 
 # CHOICE...: each is PLATFORM=NAMES; the nearest to this machine is taken. Ubuntu takes Debian's when it has none.
 gs_package() {
@@ -164,76 +164,6 @@ gs_mount_now() {
     systemctl start "$(systemd-escape -p --suffix=mount "$1")" || :
   fi
   gs_mounted "$1" || mount "$1"
-}
-
-# PATH SOURCE FORMAT SHA256 STRIP OWNER GROUP STAMP STATE [CONTENT]: the folder is the archive's content, nothing else.
-gs_archive() {
-  gs_stamp=$gs_state/archives/$8
-  if [ -d "$1" ] && [ -f "$gs_stamp" ]; then
-    read -r gs_rest < "$gs_stamp"
-    [ "$gs_rest" = "$9" ] && return 0
-  fi
-  if [ -e "$1" ] && [ ! -f "$gs_stamp" ] && { [ ! -d "$1" ] || [ -n "$(ls -A "$1")" ]; }; then
-    gs_say "$1 is there and was not made by this step; remove it first, or choose another path"
-    return 1
-  fi
-  gs_touch || return 1
-  gs_download=$2
-  case $2 in http*)
-    gs_download=$gs_state/download
-    curl -fsSL --retry 3 -o "$gs_download" "$2" || return 1
-    ;;
-  s3://*)
-    gs_download=$gs_state/download
-    gs_fetch_object "$2" "$gs_download" || return 1
-    ;;
-  files/*)
-    gs_download=$gs_state/download
-    case ${10} in held) gs_held "$4" ;; *) printf %s "${10}" | base64 -d ;; esac > "$gs_download" || return 1
-    ;;
-  esac
-  gs_digest=$(sha256sum < "$gs_download") || return 1
-  if [ "${gs_digest%% *}" != "$4" ]; then
-    gs_say "$2 has the digest ${gs_digest%% *}, not $4"
-    rm -f "$gs_state/download"
-    return 1
-  fi
-  mkdir -p "${1%/*}/" && gs_temporary "$1" && mkdir "$gs_temp" || return 1
-  case $3 in
-    zip)
-      unzip -q "$gs_download" -d "$gs_temp" || return 1
-      gs_tries=$5
-      while [ "$gs_tries" -gt 0 ]; do
-        gs_strip_folder || return 1
-        gs_tries=$((gs_tries - 1))
-      done
-      ;;
-    *) tar -xzf "$gs_download" -o --strip-components="$5" -C "$gs_temp" || return 1 ;;
-  esac
-  rm -f "$gs_state/download"
-  if [ -z "$(ls -A "$gs_temp")" ]; then
-    gs_say "nothing is left of $2 without its first $5 folders"
-    return 1
-  fi
-  chown -R "$6:$7" "$gs_temp" && chmod 755 "$gs_temp" && rm -f "$gs_stamp" || return 1
-  rm -rf "$1" && mv "$gs_temp" "$1" && gs_temporary_done && printf '%s\n' "$9" > "$gs_stamp"
-}
-# ADDRESS FILE: an object of S3, with this machine's own role.
-gs_fetch_object() {
-  if ! command -v aws > /dev/null 2>&1; then
-    gs_say "$1 is fetched by the AWS CLI, and that is not here: it is part of Amazon Linux; elsewhere a package step has to bring it"
-    return 1
-  fi
-  gs_find_region && AWS_DEFAULT_REGION=$gs_region aws s3 cp --only-show-errors "$1" "$2" < /dev/null
-}
-# The temporary folder becomes what its one folder holds.
-gs_strip_folder() {
-  set -- "$gs_temp"/*
-  if [ $# -ne 1 ] || [ ! -d "$1" ]; then
-    gs_say 'the archive does not hold one folder that could be stripped'
-    return 1
-  fi
-  rm -rf "$gs_temp.inner" && mv "$1" "$gs_temp.inner" && rm -rf "$gs_temp" && mv "$gs_temp.inner" "$gs_temp"
 }
 
 # STATE ENABLED NAME...

@@ -27,6 +27,7 @@ mod database;
 mod dnf;
 mod drift;
 mod includes;
+mod killed;
 mod machine;
 mod missing;
 mod mutations;
