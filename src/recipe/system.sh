@@ -27,11 +27,32 @@ gs_install() {
   fi
   gs_apt_missing "$@" || return 0
   gs_touch || return 1
-  # What a killed run left half-way.
-  dpkg --configure -a < /dev/null || return 1
+  gs_dpkg_whole || return 1
   gs_apt_renew
   apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef \
     -o Dpkg::Options::=--force-confold install "$@" < /dev/null
+}
+# What a killed run left half-way is set right. dpkg does not wait for its lock, as apt does; whoever has it may be the one
+# who is half-way.
+gs_dpkg_whole() {
+  gs_end=
+  while [ -n "$(dpkg --audit)" ] || [ -n "$(ls -A /var/lib/dpkg/updates 2>/dev/null)" ]; do
+    gs_why=$(dpkg --configure -a 2>&1 < /dev/null)
+    gs_status=$?
+    read -r gs_up gs_rest < /proc/uptime
+    case $gs_why in
+      *'locked by another process'*)
+        [ -n "$gs_end" ] || gs_say "$gs_why"
+        : "${gs_end:=$((${gs_up%%.*} + 300))}"
+        if [ "${gs_up%%.*}" -lt "$gs_end" ]; then
+          sleep 1
+          continue
+        fi
+        ;;
+    esac
+    gs_say "$gs_why"
+    return "$gs_status"
+  done
 }
 # NAME...: all are installed, by what packages provide, or written as name-version or name.architecture.
 gs_rpm_has() {

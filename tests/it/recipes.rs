@@ -25,6 +25,7 @@ mod batches;
 mod commands;
 mod database;
 mod dnf;
+mod dpkg;
 mod drift;
 mod includes;
 mod killed;
