@@ -130,11 +130,9 @@ gs_group() {
 # PATH TYPE SOURCE OPTIONS
 gs_mount() {
   gs_path=$1 gs_type=$2 gs_source=$3 gs_options=$4
-  # Amazon's advice for EFS over plain NFS.
-  gs_nfs=nfsvers=4.1,rsize=1048576,wsize=1048576,hard,timeo=600,retrans=2,noresvport
   case $gs_type in
     bind) gs_type=none gs_options=bind,nofail${gs_options:+,$gs_options} ;;
-    nfs4) gs_options=_netdev,nofail,x-systemd.mount-timeout=30s,${gs_options:-$gs_nfs} ;;
+    nfs4) gs_nfs_options ;;
     efs)
       if command -v mount.efs > /dev/null 2>&1; then
         gs_options=_netdev,nofail,x-systemd.mount-timeout=30s${gs_options:+,$gs_options}
@@ -146,7 +144,7 @@ gs_mount() {
         esac
         gs_find_region || return 1
         gs_type=nfs4 gs_source=${gs_source%%:*}.efs.$gs_region.amazonaws.com:${gs_source#*:}
-        gs_options=_netdev,nofail,x-systemd.mount-timeout=30s,$gs_nfs${gs_options:+,$gs_options}
+        gs_nfs_options
       fi
       ;;
   esac
@@ -178,6 +176,18 @@ gs_mount() {
     [ "$gs_tries" -lt 3 ] || return 1
     sleep 3
   done
+}
+# Before the options that are given: Amazon's advice for EFS over plain NFS, without what is given otherwise.
+gs_nfs_options() {
+  gs_given=$gs_options gs_options=_netdev,nofail,x-systemd.mount-timeout=30s
+  for gs_name in nfsvers=4.1 rsize=1048576 wsize=1048576 hard timeo=600 retrans=2 noresvport; do
+    case $gs_name,$gs_given, in
+      *",${gs_name%%=*}="* | *",${gs_name%%=*},"* | nfsvers=*,vers=* | nfsvers=*,v4* | nfsvers=*,minorversion=* | \
+        hard,*soft,* | hard,*softerr,* | noresvport,resvport,* | noresvport,*,resvport,*) ;;
+      *) gs_options=$gs_options,$gs_name ;;
+    esac
+  done
+  gs_options=$gs_options${gs_given:+,$gs_given}
 }
 # PATH: systemd may be mounting it already; its job is joined, a second mount would lie on the first.
 gs_mount_now() {
