@@ -32,12 +32,12 @@ fn killed(script: &Script, functions: &str, shell: &[&str], root: &Path) {
 
 /// A script that makes ROOT/out of an archive, whose one folder holds the file `NAME`, and a file `both`.
 fn unpacked(root: &Path, name: &str) -> Script {
-    let make = format!(
+    let command = format!(
         "mkdir -p {name}/top && echo {name} >{name}/top/{name} && echo {name} >{name}/top/both && \
          tar -C {name} -czf {name}.tar.gz top && sha256sum <{name}.tar.gz"
     );
     let made = Command::new("sh")
-        .args(["-c", &make])
+        .args(["-c", &command])
         .current_dir(root)
         .output()
         .unwrap();
@@ -157,12 +157,12 @@ fn a_file_that_was_killed_while_it_was_checked_is_not_taken_for_checked() {
 
 #[test]
 fn a_checkout_that_was_cut_off_is_made_whole() {
-    let make = "git init -q repo && cd repo && echo one >file && git add file && \
+    let command = "git init -q repo && cd repo && echo one >file && git add file && \
                 git -c user.name=a -c user.email=a@example.com commit -qm one && git rev-parse HEAD";
     for shell in shells() {
         let root = tempfile::tempdir().unwrap();
         let made = Command::new("sh")
-            .args(["-c", make])
+            .args(["-c", command])
             .current_dir(root.path())
             .output()
             .unwrap();
