@@ -3,7 +3,7 @@
  * Sets WordPress up in an empty database, once.
  *
  *   php install-site.php is-installed   ends with 0 when there is nothing to do
- *   php install-site.php                TITLE, ADMIN_USER, ADMIN_EMAIL in the environment
+ *   php install-site.php                TITLE, ADMIN_USER, ADMIN_EMAIL and perhaps SITE_LANGUAGE in the environment
  *
  * A database that holds anything else than this WordPress is left alone.
  */
@@ -57,6 +57,12 @@ if ($tables !== []) {
         . ' (it has the table ' . $tables[0] . '): nothing was changed', 1);
 }
 
+$language = (string) getenv('SITE_LANGUAGE');
+if (!in_array($language, ['', 'en_US'], true) && !in_array($language, get_available_languages(), true)) {
+    leave("the language $language is not in the code (wp-content/languages/$language.mo): the archive of another language has"
+        . ' it, such as those of https://de.wordpress.org, or the package wordpress-l10n', 1);
+}
+
 // With a structure of links chosen beforehand WordPress does not try them out over the network.
 $permalinks = '/%postname%/';
 add_filter('pre_option_permalink_structure', static fn (): string => $permalinks);
@@ -68,7 +74,8 @@ $made = wp_install(
     (string) getenv('ADMIN_EMAIL'),
     true,
     '',
-    wp_slash($password !== '' ? $password : wp_generate_password(32))
+    wp_slash($password !== '' ? $password : wp_generate_password(32)),
+    $language === 'en_US' ? '' : $language
 );
 remove_all_filters('pre_option_permalink_structure');
 update_option('permalink_structure', $permalinks);

@@ -39,12 +39,15 @@ $goldseed_salt = $goldseed_value('/run/goldseed-secrets/wordpress-salt');
 if ($goldseed_salt === '') {
     $goldseed_salt = $goldseed_password;
 }
-foreach (['AUTH', 'SECURE_AUTH', 'LOGGED_IN', 'NONCE'] as $goldseed_use) {
-    foreach (['KEY', 'SALT'] as $goldseed_kind) {
-        $goldseed_name = $goldseed_use . '_' . $goldseed_kind;
-        define($goldseed_name, hash_hmac('sha256', 'goldseed wordpress ' . $goldseed_name, $goldseed_salt));
-    }
-}
+$goldseed_derived = static fn (string $name): string => hash_hmac('sha256', 'goldseed wordpress ' . $name, $goldseed_salt);
+define('AUTH_KEY', $goldseed_derived('AUTH_KEY'));
+define('AUTH_SALT', $goldseed_derived('AUTH_SALT'));
+define('SECURE_AUTH_KEY', $goldseed_derived('SECURE_AUTH_KEY'));
+define('SECURE_AUTH_SALT', $goldseed_derived('SECURE_AUTH_SALT'));
+define('LOGGED_IN_KEY', $goldseed_derived('LOGGED_IN_KEY'));
+define('LOGGED_IN_SALT', $goldseed_derived('LOGGED_IN_SALT'));
+define('NONCE_KEY', $goldseed_derived('NONCE_KEY'));
+define('NONCE_SALT', $goldseed_derived('NONCE_SALT'));
 
 // TLS ends at the balancer.
 if (($_SERVER['HTTP_X_FORWARDED_PROTO'] ?? '') === 'https') {
@@ -70,6 +73,8 @@ if (($goldseed_url === '' || $goldseed_local) && preg_match('/^[A-Za-z0-9.-]+(:[
 if ($goldseed_url !== '') {
     define('WP_HOME', $goldseed_url);
     define('WP_SITEURL', $goldseed_url);
+    // Logins and the administration go by https alone where the site does.
+    define('FORCE_SSL_ADMIN', str_starts_with($goldseed_url, 'https://'));
 }
 
 // A machine that updates itself is no longer like the others: changes come with the next image.
@@ -79,12 +84,39 @@ define('WP_AUTO_UPDATE_CORE', false);
 // Cron would run on every machine at once, in visitors' requests.
 define('DISABLE_WP_CRON', true);
 define('FS_METHOD', 'direct');
-define('WP_DEBUG', false);
 
-$table_prefix = 'wp_';
+$table_prefix = {{ table_prefix | php }};
 
-unset($goldseed_value, $goldseed_password, $goldseed_salt, $goldseed_use, $goldseed_kind, $goldseed_name,
-    $goldseed_url, $goldseed_host, $goldseed_local);
+// As configured: words of JSON (true, 128) are what they are there, all else is text.
+foreach ([
+{% for constant in constants %}    {{ constant | php }},
+{% endfor %}] as $goldseed_constant) {
+    [$goldseed_name, $goldseed_text] = explode('=', $goldseed_constant, 2);
+    define($goldseed_name, json_decode($goldseed_text, true) ?? $goldseed_text);
+}
+
+// For an object cache (wp-content/object-cache.php), which WordPress does not bring: the Redis of sessions-redis. The salt
+// keeps sites apart that share one.
+if (is_file('/etc/goldseed/redis/host')) {
+    $goldseed_redis = [
+        'WP_CACHE_KEY_SALT' => hash('sha256', DB_HOST . '/' . DB_NAME . '/' . $table_prefix) . ':',
+        'WP_REDIS_CLIENT' => 'phpredis',
+        'WP_REDIS_SCHEME' => $goldseed_value('/etc/goldseed/redis/tls') === 'true' ? 'tls' : 'tcp',
+        'WP_REDIS_HOST' => $goldseed_value('/etc/goldseed/redis/host'),
+        'WP_REDIS_PORT' => (int) $goldseed_value('/etc/goldseed/redis/port'),
+        'WP_REDIS_TIMEOUT' => 3,
+        'WP_REDIS_READ_TIMEOUT' => 5,
+    ];
+    if (is_file('/run/goldseed-secrets/redis-password')) {
+        $goldseed_redis['WP_REDIS_PASSWORD'] = $goldseed_value('/run/goldseed-secrets/redis-password');
+    }
+    foreach ($goldseed_redis as $goldseed_name => $goldseed_text) {
+        defined($goldseed_name) || define($goldseed_name, $goldseed_text);
+    }
+}
+
+unset($goldseed_value, $goldseed_password, $goldseed_salt, $goldseed_derived, $goldseed_url, $goldseed_host,
+    $goldseed_local, $goldseed_constant, $goldseed_name, $goldseed_text, $goldseed_redis);
 
 if (!defined('ABSPATH')) {
     define('ABSPATH', __DIR__ . '/');

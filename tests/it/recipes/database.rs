@@ -102,6 +102,18 @@ fn a_site_whose_database_and_archive_come_by_tls_alone() {
     assert_eq!(visit(), "200 ");
     web.sh("grep -q wp-content/themes /srv/page && grep -q '</html>' /srv/page && grep -q https://www.example.com/ /srv/page");
 
+    logins_go_by_https_where_the_site_does(&web);
+
+    // A constant that the recipe sets itself is refused, and what is no constant at all.
+    for constant in ["DISABLE_WP_CRON=false", "no constant"] {
+        let values = site.replace('}', &format!(", constants: [\"{constant}\"]}}"));
+        let wrong = [library("install-wordpress", &values)];
+        let run = web.run(&told_the_secret(&compile(&wrong, Purpose::Apply).unwrap()));
+        let told = format!("{constant} in `constants` is not NAME=value");
+        assert!(run.code == 1 && run.log.contains(&told), "{}", run.log);
+    }
+    assert_eq!(web.run(&apply).code, 0);
+
     // A server whose certificate another authority has signed is not spoken to, by the command line and by PHP.
     let ask = "echo 'SELECT 42;' | /opt/goldseed/bin/database 2>&1 || echo refused";
     assert_eq!(web.sh(ask), "42\n");
@@ -127,6 +139,20 @@ fn a_site_whose_database_and_archive_come_by_tls_alone() {
     );
     web.changes_nothing(&apply);
     tls_is_for_php_that_comes_later_and_goes_without_a_trace(&web);
+}
+
+fn logins_go_by_https_where_the_site_does(web: &Machine) {
+    let login = |headers: &str| {
+        web.sh(&format!(
+            "curl -sS -o /dev/null -w '%{{http_code}} %{{redirect_url}}' {headers} http://127.0.0.1/wp-login.php"
+        ))
+    };
+    let visitor = "-H 'Host: www.example.com' -H 'X-Forwarded-For: 192.0.2.1'";
+    assert_eq!(login(visitor), "302 https://www.example.com/wp-login.php");
+    let by_https = format!("{visitor} -H 'X-Forwarded-Proto: https'");
+    assert_eq!(login(&by_https), "200 ");
+    // What is checked on the machine itself comes by http.
+    assert_eq!(login(""), "200 ");
 }
 
 fn tls_is_for_php_that_comes_later_and_goes_without_a_trace(web: &Machine) {
@@ -174,10 +200,10 @@ fn tls_is_for_php_that_comes_later_and_goes_without_a_trace(web: &Machine) {
 }
 
 /// Where `scripts/setup` keeps the packages that machines without a network install, and where they look for them.
-const PACKAGES: &str = "/var/lib/goldseed-sandbox/packages:/run/sandbox/packages:ro";
+pub(super) const PACKAGES: &str = "/var/lib/goldseed-sandbox/packages:/run/sandbox/packages:ro";
 
 /// The script, with the value of every secret.
-fn told_the_secret(script: &Script) -> Script {
+pub(super) fn told_the_secret(script: &Script) -> Script {
     with_functions(
         script,
         "gs_fetch() { printf '{\"Value\": \"hunter2hunter2\"}' > \"$gs_work/answer\"; }",
