@@ -31,6 +31,7 @@ mod includes;
 mod killed;
 mod machine;
 mod missing;
+mod moodle;
 mod mounts;
 mod mutations;
 mod optional;

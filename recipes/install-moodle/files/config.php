@@ -19,7 +19,7 @@ $CFG->dbhost = $goldseed_value('/etc/goldseed/database/host');
 $CFG->dbname = $goldseed_value('/etc/goldseed/database/name');
 $CFG->dbuser = $goldseed_value('/etc/goldseed/database/user');
 $CFG->dbpass = $goldseed_value('/run/goldseed-secrets/database-password');
-$CFG->prefix = 'mdl_';
+$CFG->prefix = {{ prefix | php }};
 $CFG->dboptions = [
     'dbpersist' => false,
     'dbport' => $goldseed_value('/etc/goldseed/database/port'),
@@ -72,8 +72,19 @@ $CFG->session_redis_lock_expire = 7200;
 if ($goldseed_redis !== '') {
     $CFG->session_redis_auth = $goldseed_redis;
 }
-{% else %}$CFG->session_handler_class = '\core\session\database';
-$CFG->session_database_acquire_lock_timeout = 120;
+{% if cache_redis %}// The settings of caches, Redis for what all machines share; they hold a password, so they lie in memory.
+$CFG->altcacheconfigpath = '/run/goldseed-moodle/caches.php';
+{% endif %}{% else %}if (is_file('/etc/goldseed/memcached/server')) {
+    // The server of sessions-memcached.
+    $CFG->session_handler_class = '\core\session\memcached';
+    $CFG->session_memcached_save_path = $goldseed_value('/etc/goldseed/memcached/server');
+    $CFG->session_memcached_prefix = 'memc.sess.key.';
+    $CFG->session_memcached_acquire_lock_timeout = 120;
+    $CFG->session_memcached_lock_expire = 7200;
+} else {
+    $CFG->session_handler_class = '\core\session\database';
+    $CFG->session_database_acquire_lock_timeout = 120;
+}
 {% endif %}
 // A machine that changes itself is no longer like the others: code and programs come with the next image.
 $CFG->disableupdateautodeploy = true;

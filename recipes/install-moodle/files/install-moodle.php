@@ -2,8 +2,8 @@
 /**
  * Sets Moodle up in an empty database, once; run in Moodle's folder.
  *
- *   install-moodle.php is-installed   ends with 0 when there is nothing to do
- *   install-moodle.php                TITLE, ADMIN_EMAIL in the environment
+ *   install-moodle.php is-installed   ends with 0 when there is nothing to do; PREFIX in the environment
+ *   install-moodle.php                and TITLE, SITE_LANGUAGE, ADMIN_USER, ADMIN_EMAIL
  *
  * Moodle's own script does it. The first password comes from memory and is never a word of a command, which every
  * process could read. A database that holds anything else than this Moodle is left alone.
@@ -33,8 +33,8 @@ $goldseed->real_connect(
 );
 $tables = static fn (): array => array_column($goldseed->query('SHOW TABLES')->fetch_all(), 0);
 // Moodle writes its version last.
-$installed = static fn (): bool => in_array('mdl_config', $tables(), true)
-    && $goldseed->query("SELECT value FROM mdl_config WHERE name = 'version'")->num_rows > 0;
+$installed = static fn (): bool => in_array(getenv('PREFIX') . 'config', $tables(), true)
+    && $goldseed->query('SELECT value FROM ' . getenv('PREFIX') . "config WHERE name = 'version'")->num_rows > 0;
 
 if (($argv[1] ?? '') === 'is-installed') {
     exit($installed() ? 0 : 1);
@@ -54,8 +54,8 @@ if ($tables() !== []) {
 $_SERVER['argv'] = [
     'install_database.php',
     '--agree-license',
-    '--lang=en',
-    '--adminuser=admin',
+    '--lang=' . getenv('SITE_LANGUAGE'),
+    '--adminuser=' . getenv('ADMIN_USER'),
     '--adminpass=' . goldseed_value('/run/goldseed-secrets/moodle-admin-password'),
     '--adminemail=' . getenv('ADMIN_EMAIL'),
     '--fullname=' . getenv('TITLE'),

@@ -7,6 +7,7 @@ into=$1
 work=$(mktemp -d)
 cd "$work"
 mkdir -p moodle/admin/cli moodle/lib moodle/login
+for plugin in file session static redis; do mkdir -p moodle/cache/stores/$plugin; done
 cat >moodle/version.php <<'PHP'
 <?php
 $version = 2024100700;
@@ -26,13 +27,85 @@ foreach (["$CFG->dataroot/filedir", $CFG->localcachedir] as $folder) {
 }
 function get_config(string $name): ?string
 {
-    global $DB;
-    return $DB->execute_query('SELECT value FROM mdl_config WHERE name = ?', [$name])->fetch_row()[0] ?? null;
+    global $CFG, $DB;
+    return $DB->execute_query("SELECT value FROM {$CFG->prefix}config WHERE name = ?", [$name])->fetch_row()[0] ?? null;
 }
 function set_config(string $name, string $value): void
 {
-    global $DB;
-    $DB->execute_query('REPLACE INTO mdl_config VALUES (?, ?)', [$name, $value]);
+    global $CFG, $DB;
+    $DB->execute_query("REPLACE INTO {$CFG->prefix}config VALUES (?, ?)", [$name, $value]);
+}
+// Reads the settings of caches, and writes them anew with all values.
+class cache_config
+{
+    private array $configuration = ['stores' => [], 'modemappings' => []];
+
+    public static function instance(): self
+    {
+        global $CFG;
+        $instance = new self();
+        $path = $CFG->altcacheconfigpath ?? '';
+        if ($path !== '' && is_writable(dirname($path)) && is_writable($path)) {
+            defined('MOODLE_INTERNAL') || define('MOODLE_INTERNAL', true);
+            include $path;
+            foreach ($configuration['stores'] as $store) {
+                require_once "$CFG->dirroot/cache/stores/$store[plugin]/lib.php";
+            }
+            $instance->configuration = $configuration;
+            $content = "<?php defined('MOODLE_INTERNAL') || die();\n \$configuration = " . var_export($configuration, true) . ';';
+            file_put_contents("$path.tmp", $content);
+            rename("$path.tmp", $path);
+        }
+        return $instance;
+    }
+    public function get_all_stores(): array
+    {
+        return array_map(static fn (array $store): array => $store + ['class' => "cachestore_$store[plugin]"], $this->configuration['stores']);
+    }
+    public function store_for_all_machines(): ?string
+    {
+        return array_column($this->configuration['modemappings'], 'store', 'mode')[1] ?? null;
+    }
+}
+PHP
+for plugin in file session static; do
+    echo "<?php
+class cachestore_$plugin
+{
+    public static function get_supported_features(array \$configuration = []): int { return 14; }
+    public static function get_supported_modes(array \$configuration = []): int { return 7; }
+}" >moodle/cache/stores/$plugin/lib.php
+done
+cat >moodle/cache/stores/redis/lib.php <<'PHP'
+<?php
+class cachestore_redis
+{
+    public ?Redis $redis = null;
+
+    public static function get_supported_features(array $configuration = []): int { return 26; }
+    public static function get_supported_modes(array $configuration = []): int { return 3; }
+    public static function are_requirements_met(): bool { return class_exists('Redis'); }
+    public function __construct(string $name, array $configuration)
+    {
+        [$server, $port] = explode(':', $configuration['server']);
+        $options = [];
+        if (!empty($configuration['encryption'])) {
+            $server = "tls://$server";
+            $trust = empty($configuration['cafile'])
+                ? ['verify_peer' => false, 'verify_peer_name' => false] : ['cafile' => $configuration['cafile']];
+            $options = $trust + ['stream' => $trust];
+        }
+        try {
+            $redis = new Redis();
+            $redis->connect($server, (int) $port, 3, null, 100, 3, $options);
+            $redis->auth($configuration['password']);
+            $redis->setOption(Redis::OPT_PREFIX, $configuration['prefix']);
+            $redis->ping();
+            $this->redis = $redis;
+        } catch (RedisException) {
+        }
+    }
+    public function is_ready(): bool { return $this->redis !== null; }
 }
 PHP
 cat >moodle/login/index.php <<'PHP'
@@ -40,13 +113,19 @@ cat >moodle/login/index.php <<'PHP'
 require __DIR__ . '/../config.php';
 touch("$CFG->dataroot/filedir/shared-file");
 touch("$CFG->localcachedir/local-file");
+$caches = cache_config::instance();
+$store = $caches->get_all_stores()[$caches->store_for_all_machines() ?? ''] ?? null;
+if ($store !== null) {
+    $cache = new $store['class']($store['name'], $store['configuration']);
+    $cache->is_ready() && $cache->redis->hSet('core_config', 'seen', 'by everybody');
+}
 if (get_config('dirroot') !== $CFG->dirroot) {
     throw new Exception('the code was elsewhere when the site was set up');
 }
 ?>
 <html><title><?= htmlspecialchars(get_config('fullname')) ?></title>
 <form action="<?= $CFG->wwwroot ?>/login/index.php"><input name="logintoken"></form>
-<p>sessions by <?= $CFG->session_handler_class ?></p>
+<p>sessions by <?= $CFG->session_handler_class ?>, in the language <?= get_config('lang') ?></p>
 </html>
 PHP
 cat >moodle/admin/cli/install_database.php <<'PHP'
@@ -63,11 +142,12 @@ if (!isset($options['agree-license']) || strlen($options['adminpass']) < 8) {
     fwrite(STDERR, "the license, or the password\n");
     exit(1);
 }
-$DB->query('CREATE TABLE mdl_config (name VARCHAR(100) PRIMARY KEY, value TEXT)');
-$DB->query('CREATE TABLE mdl_user (username VARCHAR(100), password VARCHAR(255), email VARCHAR(100))');
+$DB->query("CREATE TABLE {$CFG->prefix}config (name VARCHAR(100) PRIMARY KEY, value TEXT)");
+$DB->query("CREATE TABLE {$CFG->prefix}user (username VARCHAR(100), password VARCHAR(255), email VARCHAR(100))");
 $hash = password_hash($options['adminpass'], PASSWORD_DEFAULT);
-$DB->execute_query('INSERT INTO mdl_user VALUES (?, ?, ?)', [$options['adminuser'], $hash, $options['adminemail']]);
+$DB->execute_query("INSERT INTO {$CFG->prefix}user VALUES (?, ?, ?)", [$options['adminuser'], $hash, $options['adminemail']]);
 set_config('fullname', $options['fullname']);
+set_config('lang', $options['lang']);
 set_config('dirroot', $CFG->dirroot);
 set_config('version', (string) $version);
 echo "Installation completed successfully.\n";

@@ -1,0 +1,77 @@
+//! A site of Moodle's layout whose sessions are where another recipe says, with real servers beside it.
+
+use goldseed::recipe::{Purpose, compile};
+
+use super::database::{PACKAGES, told_the_secret};
+use super::library;
+use super::machine::Machine;
+
+/// On the web server's machine: a share, a memcached, and the archive that the recipe's own test makes.
+const GROUND: &str = r"
+printf '127.0.0.1 db.example\n' >>/etc/hosts
+mkdir -p /var/lib/cloud/data /run/sandbox/file-systems/fs-0123456789abcdef0
+echo i-0123456789abcdef0 >/var/lib/cloud/data/instance-id
+apt-get -qq update
+apt-get -qq -y install memcached >/dev/null 2>&1
+systemctl start memcached.service
+sh /srv/make-archive /srv/moodle.tgz
+";
+
+#[test]
+fn moodle_keeps_sessions_in_the_memcached_of_the_recipe_for_it() {
+    let database = Machine::start("goldseed/database", "none", &[]);
+    database.sh(
+        "DATABASE_PASSWORD=hunter2hunter2 setsid goldseed-database >/srv/database.log 2>&1 </dev/null &
+         until mariadb-admin --socket=/run/mysqld/mysqld.sock ping >/dev/null 2>&1; do sleep 0.1; done",
+    );
+    let web = Machine::start(
+        "goldseed/platform-php",
+        &database.network(),
+        &["--volume", PACKAGES],
+    );
+    let archive = include_str!("../../../recipes/install-moodle/files/test-archive.sh");
+    web.sh(&format!(
+        "cat >/srv/make-archive <<'SCRIPT'\n{archive}SCRIPT\n{GROUND}"
+    ));
+    let digest = web.sh("sha256sum </srv/moodle.tgz | cut -d ' ' -f 1");
+    let site = format!(
+        "{{archive: /srv/moodle.tgz, sha256: {}, address: learn.example.com, https: false, \
+         admin_email: admin@example.com, admin_password: \"ssm:/admin\"}}",
+        digest.trim()
+    );
+    let sessions = library("sessions-memcached", "host: 127.0.0.1");
+    let recipes = [
+        library("bridge", "{}"),
+        library("mount-efs", "file_system: fs-0123456789abcdef0"),
+        library(
+            "configure-db",
+            "{host: db.example, name: school, user: admin, password: \"ssm:/db\"}",
+        ),
+        sessions,
+        library("install-moodle", &site),
+    ];
+    let apply = told_the_secret(&compile(&recipes, Purpose::Apply).unwrap());
+    let run = web.run(&apply);
+    assert_eq!(run.code, 0, "{}", run.log);
+    web.changes_nothing(&apply);
+    web.sh("/opt/goldseed/bridge/deploy --in-place");
+    let checks = web.run(&compile(&recipes, Purpose::Verify).unwrap());
+    assert_eq!(checks.code, 0, "{}", checks.log);
+
+    let handler = || {
+        web.sh("curl -sS http://127.0.0.1/login/index.php | sed -n 's/.*sessions by \\([^,]*\\),.*/\\1/p'")
+    };
+    assert_eq!(handler(), "\\core\\session\\memcached\n");
+    let settings = web.sh("php -r '
+        const CLI_SCRIPT = true;
+        require \"/var/app/current/config.php\";
+        $memcached = new Memcached();
+        $memcached->addServer(...explode(\":\", $CFG->session_memcached_save_path));
+        $memcached->set($CFG->session_memcached_prefix . 1, \"kept\");
+        echo $memcached->get(\"memc.sess.key.1\"), $CFG->session_memcached_acquire_lock_timeout, isset($CFG->altcacheconfigpath);'");
+    assert_eq!(settings, "kept120");
+
+    // Without that recipe they are in the database.
+    web.sh("mv /etc/goldseed/memcached /srv/");
+    assert_eq!(handler(), "\\core\\session\\database\n");
+}
