@@ -8,6 +8,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+mod rows;
+
 /// Files that a seed carries and an image must not, cleaned while it runs.
 const GONE: &[&str] = &[
     "opt/elasticbeanstalk/.aws-eb-system-bootstrapped",
