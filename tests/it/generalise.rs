@@ -752,7 +752,6 @@ fn secrets_are_refused_by_kind_and_their_values_never_printed() {
             assert!(text.contains(&line), "{shell:?}: {line} is not in\n{text}");
         }
         assert_eq!(text.matches("FAIL").count(), secrets.len(), "{text}");
-
         let allowed: Vec<String> = secrets
             .iter()
             .map(|(path, ..)| format!("allow /{path}\n"))
@@ -852,5 +851,104 @@ fn a_fetched_secret_is_found_wherever_it_got_to() {
             ["FAIL secrets: /etc/app/settings: holds the secret that was fetched as ssm__shop_two"],
             "{shell:?}"
         );
+    }
+}
+
+#[test]
+fn a_unit_that_no_machine_could_start_is_refused_by_its_name() {
+    for shell in shells() {
+        let tree = Tree::bare(shell);
+        tree.write("etc/machine-id", "");
+        let unit = "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n";
+        for name in [
+            "nginx.service",
+            "php8.2-fpm.service",
+            "crond.service",
+            "amazon-ssm-agent.service",
+            "cloud-init-local.service",
+            "app.service",
+            "cfn-hup.service",
+        ] {
+            tree.write(&format!("usr/lib/systemd/system/{name}"), unit);
+        }
+        tree.write(
+            "usr/lib/systemd/system-preset/90-vendor.preset",
+            "enable crond.service\nenable nginx.service\nenable app.service\ndisable *\n",
+        );
+        let units = tree.root.join("etc/systemd/system");
+        fs_err::create_dir_all(units.join("multi-user.target.wants")).unwrap();
+        symlink(
+            "/usr/lib/systemd/system/crond.service",
+            units.join("multi-user.target.wants/crond.service"),
+        )
+        .unwrap();
+        // Of what is not installed (any more) a mask is left by Debian; what is not needed is nobody's business.
+        symlink("/dev/null", units.join("cron.service")).unwrap();
+        symlink("/dev/null", units.join("app.service")).unwrap();
+        tree.succeed("assert.sh", &[]);
+
+        symlink("/dev/null", units.join("nginx.service")).unwrap();
+        symlink("/dev/null", units.join("cloud-init-local.service")).unwrap();
+        symlink("/dev/null", units.join("cfn-hup.service")).unwrap();
+        tree.write("etc/systemd/system/php8.2-fpm.service", "");
+        fs_err::remove_file(units.join("multi-user.target.wants/crond.service")).unwrap();
+        let named = |kind: &[&str]| -> Vec<String> {
+            let failures = tree.failures("assert.sh", kind);
+            let names = failures.iter().map(|line| {
+                let line = line.strip_prefix("FAIL units: ").unwrap();
+                let (name, rest) = line.split_once(' ').unwrap();
+                let wanted = rest.contains(&format!("`allow {name}`"));
+                assert!(wanted || name.starts_with('/'), "{line}");
+                [name, rest.split(',').next().unwrap()].join(" ")
+            });
+            names.collect()
+        };
+        let baked = [
+            "nginx.service is masked",
+            "php8.2-fpm.service is masked",
+            "cloud-init-local.service is masked",
+            "crond.service is disabled",
+        ];
+        let found = named(&[]);
+        assert!(found[0].starts_with("/etc/systemd/system/cfn-hup.service is there"));
+        assert_eq!(found[1..], baked, "{shell:?}");
+        // A mask of Beanstalk's own is undone, the others are whoever's wish it was.
+        tree.succeed("generalise.sh", &[]);
+        assert_eq!(named(&[]), baked, "{shell:?}");
+        assert_eq!(named(&["proof"]), baked, "{shell:?}");
+        let allowed = baked.map(|line| format!("allow {}\n", line.split(' ').next().unwrap()));
+        // As a recipe's file without a line break at its end.
+        let allowed = allowed.concat();
+        tree.write("opt/goldseed/generalise.d/own", allowed.trim_end());
+        tree.succeed("assert.sh", &[]);
+        tree.succeed("assert.sh", &["proof"]);
+    }
+}
+
+#[test]
+fn a_line_of_ones_own_that_would_do_nothing_is_refused() {
+    for shell in shells() {
+        let tree = Tree::bare(shell);
+        tree.write("etc/machine-id", "");
+        tree.write("opt/shop/made by hand", "x\n");
+        tree.write(
+            "opt/goldseed/generalise.d/shop",
+            "# Of the shop.\n\nallow nginx.service\nremove /opt/shop/made by hand",
+        );
+        tree.succeed("generalise.sh", &[]);
+        assert!(!tree.is_there("opt/shop/made by hand"), "{shell:?}");
+        tree.succeed("assert.sh", &[]);
+
+        let typed = "alow /opt/a\nremove opt/b\nremove /c\nallow\n";
+        tree.write("opt/goldseed/generalise.d/typed", typed);
+        let failures = tree.failures("assert.sh", &[]);
+        let named = typed.lines().map(|line| {
+            let shown = if line == "allow" { "allow " } else { line };
+            format!("FAIL own: /opt/goldseed/generalise.d/typed: what is `{shown}`?")
+        });
+        for (failure, named) in failures.iter().zip(named) {
+            assert!(failure.starts_with(&named), "{shell:?}: {failure}");
+        }
+        assert_eq!(failures.len(), 4, "{shell:?}: {failures:?}");
     }
 }

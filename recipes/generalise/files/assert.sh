@@ -62,6 +62,19 @@ look_at_logs() {
     if [ -n "$old" ]; then fails logs "${old#.} holds entries"; fi
 }
 
+# A line that nobody understands would do nothing, and nobody would know.
+look_at_own() {
+    for file in ./opt/goldseed/generalise.d/*; do
+        [ -f "$file" ] || continue
+        while read -r verb name || [ -n "$verb" ]; do
+            case $verb:$name in
+                :* | '#'* | allow:?* | remove:/*/*) ;;
+                *) fails own "${file#.}: what is \`$verb $name\`? \`allow PATH\`, \`allow UNIT\`, or \`remove /FOLDER/PATH\`" ;;
+            esac
+        done <"$file"
+    done
+}
+
 look_at_mounts() {
     while IFS= read -r point; do
         [ -n "$point" ] || continue
@@ -104,26 +117,52 @@ $(swap_files)
 FILES
 }
 
+# The empty file or the link to /dev/null by which somebody forbids a unit for good.
+is_mask() {
+    if [ -L "$1" ]; then
+        case $(readlink "$1") in /dev/null | */dev/null) return 0 ;; esac
+        return 1
+    fi
+    [ -f "$1" ] && [ ! -s "$1" ]
+}
+
+# Debian masks the units of packages that were removed but not purged: there is nothing to start.
+is_installed() {
+    [ -e "./usr/lib/systemd/system/$1" ] || [ -e "./lib/systemd/system/$1" ] ||
+        [ -e "./usr/local/lib/systemd/system/$1" ] || [ -e "./etc/init.d/${1%.service}" ]
+}
+
+# Prints what systemd makes of the needed units of this tree: name, state and the vendor's wish, one unit a line.
+unit_states() {
+    set -f
+    # shellcheck disable=SC2086 # a list of words
+    systemctl --root="$ground" list-unit-files --no-legend --no-pager $needed_units 2>/dev/null
+    set +f
+}
+
 look_at_units() {
     for unit in $beanstalk_units; do
-        if grep -qx "$unit" ./opt/goldseed/stock/units 2>/dev/null; then continue; fi
         for path in ./etc/systemd/system/"$unit" ./etc/systemd/system/*.wants/"$unit" \
             ./etc/systemd/system/*.requires/"$unit"; do
             if exists "$path"; then fails units "${path#.} is there: it would start before Beanstalk has set the machine up"; fi
         done
     done
-    # Unit states as the stock image has them, `name state` a line, and the units that recipes name.
-    if [ "$live" = yes ] && [ -f ./opt/goldseed/stock/unit-states ]; then
-        now_states=$(systemctl list-unit-files --no-legend --no-pager | awk '{print $1, $2}')
-        while read -r unit state; do
-            case $state in enabled | disabled | masked) ;; *) continue ;; esac
-            if grep -qx "$unit" ./opt/goldseed/stock/units-of-recipes 2>/dev/null; then continue; fi
-            case $line_end$now_states$line_end in
-                *"$line_end$unit $state$line_end"*) ;;
-                *"$line_end$unit "*) fails units "$unit is $state in the stock image and is not here; no recipe says so" ;;
-            esac
-        done <./opt/goldseed/stock/unit-states
-    fi
+    for unit in $needed_units; do
+        for path in ./etc/systemd/system/$unit; do
+            name=${path##*/}
+            if ! is_mask "$path" || ! is_installed "$name" || is_allowed "$name"; then continue; fi
+            fails units "$name is masked, on every machine of the image: have a recipe run \`systemctl unmask $name\`, or write the line \`allow $name\` to a file in /opt/goldseed/generalise.d"
+        done
+    done
+    # The web server and PHP are not among these: Beanstalk starts them itself. Everything else starts by being enabled.
+    while read -r name state preset; do
+        case $name in nginx.* | httpd.* | apache2.* | php*) continue ;; esac
+        case $state:$preset in disabled:enabled) ;; *) continue ;; esac
+        if is_allowed "$name"; then continue; fi
+        fails units "$name is disabled, and its vendor enables it: have a recipe run \`systemctl enable $name\`, or write the line \`allow $name\` to a file in /opt/goldseed/generalise.d"
+    done <<STATES
+$(unit_states)
+STATES
 }
 
 look_at_machine_id() {
@@ -146,8 +185,11 @@ look_at_stock() {
 
 look_at_disk() {
     if [ "$live" != yes ]; then return 0; fi
-    used=$(df -P / | awk 'NR == 2 {sub("%", "", $5); print $5}')
+    used=$(df -P / | awk 'NR == 2 {print $5 + 0}')
     if [ "${used:-0}" -gt 85 ]; then fails disk-space "the root volume is $used % full; new machines need room for logs and deployments"; fi
+    # Not every file system counts its files beforehand: then there is no number.
+    used=$(df -iP / | awk 'NR == 2 {print $5 + 0}')
+    if [ "${used:-0}" -gt 85 ]; then fails disk-space "the root volume has used $used % of the inodes that it has for files; new machines need some for deployments"; fi
 }
 
 look_at_shutdown_unit() {
@@ -159,7 +201,7 @@ look_at_shutdown_unit() {
 case $kind in
     now)
         each_trace look now any
-        for about in logs mounts fstab swap units machine_id stock disk shutdown_unit; do "look_at_$about"; done
+        for about in own logs mounts fstab swap units machine_id stock disk shutdown_unit; do "look_at_$about"; done
         rows='logs network-mounts mount-points fstab swap units machine-id beanstalk-stock disk-space shutdown-unit'
         wanted='$2 == "now"'
         ;;
@@ -173,7 +215,8 @@ case $kind in
         each_trace look all yes
         look_at_stock
         look_at_fstab
-        rows='fstab beanstalk-stock'
+        look_at_units
+        rows='fstab beanstalk-stock units'
         wanted='$3 == "yes"'
         if [ "$live" = yes ] && [ ! -s ./etc/machine-id ]; then fails machine-id "/etc/machine-id is empty on a machine that runs"; fi
         rows="$rows machine-id"

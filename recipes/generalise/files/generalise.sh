@@ -177,11 +177,10 @@ $(swap_files)
 FILES
 }
 
-# Beanstalk's copies of its own units go, and the links by which they start; masks on them too. Units that the stock
-# image lists (/opt/goldseed/stock/units, names one a line) stay.
+# Beanstalk's copies of its own units go, and the links by which they start; masks on them too: its engine copies and
+# enables them again.
 reset_units() {
     for unit in $beanstalk_units; do
-        if grep -qx "$unit" ./opt/goldseed/stock/units 2>/dev/null; then continue; fi
         for path in ./etc/systemd/system/"$unit" ./etc/systemd/system/*.wants/"$unit" \
             ./etc/systemd/system/*.requires/"$unit"; do
             if ! exists "$path" || leads_through_link "$path"; then continue; fi

@@ -120,7 +120,7 @@ each_match() {
 own_traces() {
     for file in ./opt/goldseed/generalise.d/*; do
         [ -f "$file" ] || continue
-        while read -r verb path; do
+        while read -r verb path || [ -n "$verb" ]; do
             case $verb:$path in
                 remove:/*/*) printf 'own now yes remove %s\n' "$path" ;;
             esac
@@ -128,12 +128,12 @@ own_traces() {
     done
 }
 
-# Is this path declared harmless by a line `allow PATH` in /opt/goldseed/generalise.d/*?
+# Is this path, or this unit, declared harmless by a line `allow PATH` or `allow UNIT` in /opt/goldseed/generalise.d/*?
 is_allowed() {
     for file in ./opt/goldseed/generalise.d/*; do
         [ -f "$file" ] || continue
-        while read -r verb path; do
-            if [ "$verb" = allow ] && [ ".$path" = "$1" ]; then return 0; fi
+        while read -r verb name || [ -n "$verb" ]; do
+            if [ "$verb" = allow ] && [ "$name" = "$1" ]; then return 0; fi
         done <"$file"
     done
     return 1
@@ -181,3 +181,8 @@ swap_files() {
 
 # The units that Beanstalk copies into /etc/systemd/system and enables again by itself on a new machine.
 beanstalk_units='aws-eb.target eb-app.target web.service cfn-hup.service healthd.service'
+
+# The units without which a machine of the image does not join, serve or keep time; words with globs.
+needed_units='nginx.service httpd.service apache2.service php-fpm.service php*-fpm.service crond.service cron.service
+    amazon-ssm-agent.service snap.amazon-ssm-agent.amazon-ssm-agent.service cloud-init*.service cloud-config.service
+    cloud-final.service cloud-init.target cloud-config.target chronyd.service chrony.service'

@@ -13,7 +13,7 @@ findings=0
 
 found() {
     case $2 in *"$line_end"*) return 0 ;; esac
-    if is_allowed "$2"; then return 0; fi
+    if is_allowed "${2#.}"; then return 0; fi
     printf 'FAIL secrets: %s: %s\n' "${2#.}" "$1"
     findings=$((findings + 1))
 }
