@@ -163,7 +163,8 @@ async fn small(
         unit: names::unit(run, name),
         script,
         contents: &[],
-        limit: Duration::from_mins(15),
+        // Boot steps have a quarter of an hour, and some of these scripts wait for them.
+        limit: Duration::from_mins(20),
     };
     let mut log = Vec::new();
     let code = Node::new(context.cloud, id)

@@ -25,4 +25,21 @@ case $at in
   '' | /run/*) ;;
   *) left "$at is in the image: every machine of it would stop itself" ;;
 esac
+# What fails, fails on every machine of the image. It may do so as late as the boot ends.
+waited=0
+while case $(systemctl is-system-running) in initializing | starting) true ;; *) false ;; esac do
+  if [ "$waited" -ge 1080 ]; then
+    left "the boot of this machine is not over: $(systemctl list-jobs --no-legend --no-pager | awk '$4 == "running" {print $2}' | head -n 5 | tr '\n' ' ')"
+    break
+  fi
+  sleep 1
+  waited=$((waited + 1))
+done
+systemctl --failed --plain --no-legend --no-pager > /run/goldseed/leftovers/failed
+while read -r unit rest; do
+  # Commands of ours, which tell by themselves how they ended.
+  case $unit in goldseed-*-a[0-9]*.service) continue ;; esac
+  ! grep -qsxF "allow $unit" /opt/goldseed/generalise.d/* || continue
+  left "$unit has failed on this machine ($(systemctl show --property Result --value "$unit")): see journalctl -u $unit; a recipe may write the line \`allow $unit\` to a file in /opt/goldseed/generalise.d"
+done < /run/goldseed/leftovers/failed
 exit "$wrong"

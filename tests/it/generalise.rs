@@ -8,6 +8,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+mod proof;
 mod rows;
 
 /// Files that a seed carries and an image must not, cleaned while it runs.
