@@ -8,6 +8,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use super::world::World;
+
 mod proof;
 mod rows;
 
@@ -952,4 +954,32 @@ fn a_line_of_ones_own_that_would_do_nothing_is_refused() {
         }
         assert_eq!(failures.len(), 4, "{shell:?}: {failures:?}");
     }
+}
+
+#[test]
+fn the_refusal_of_a_secret_says_how_to_allow_a_file_and_the_page_shows_it() {
+    let page = fs_err::read_to_string("docs/library.md").unwrap();
+    let example = page
+        .split("```yaml\n")
+        .find(|text| text.starts_with("recipe: 1\n"));
+    let example = example.unwrap().split("```").next().unwrap();
+    let world = World::empty();
+    world.write("recipes/shop-image.yaml", example);
+    world.succeed(["recipe", "check"]);
+    let lines = example.split("content: |\n").nth(1).unwrap();
+
+    let tree = Tree::bare(shells()[0]);
+    tree.write("etc/machine-id", "");
+    let key = "opt/goldseed/app/shop/modules/pay/sample.key";
+    tree.write(key, "-----BEGIN PRIVATE KEY-----\n");
+    tree.write("opt/shop/.installed", "");
+    let complaint = String::from_utf8(tree.run("scan.sh", &[]).stderr).unwrap();
+    let way_out = "write the line \"allow PATH\" to a file in /opt/goldseed/generalise.d";
+    assert!(complaint.contains(way_out), "{complaint}");
+
+    tree.write("opt/goldseed/generalise.d/shop", lines);
+    tree.succeed("scan.sh", &[]);
+    tree.succeed("generalise.sh", &[]);
+    tree.succeed("assert.sh", &[]);
+    assert!(tree.is_there(key) && !tree.is_there("opt/shop/.installed"));
 }

@@ -80,7 +80,8 @@ fn every_recipe_of_the_library_can_be_read_and_says_what_it_is() {
 fn the_pipelines_of_the_page_about_the_library_become_scripts() {
     let page = page();
     let blocks = page.split("```yaml\n").skip(1);
-    let pipelines: Vec<&str> = blocks.filter_map(|rest| rest.split("```").next()).collect();
+    let blocks = blocks.filter_map(|rest| rest.split("```").next());
+    let pipelines: Vec<&str> = blocks.filter(|text| text.starts_with("recipes:")).collect();
     assert_eq!(pipelines.len(), 2);
     for pipeline in pipelines {
         let text = format!(
