@@ -19,18 +19,7 @@ const QUIET: &str = include_str!("quiet.sh");
 const LEFTOVERS: &str = include_str!("leftovers.sh");
 
 /// Ends well once the boot steps of the image are done, and says why they are not.
-const BOOTED: &str = "\
-[ -d /opt/goldseed/boot ] && [ -n \"$(ls -A /opt/goldseed/boot)\" ] || exit 0
-waited=0
-while [ ! -e /run/goldseed/boot.ok ]; do
-    if [ \"$waited\" -ge 300 ] || systemctl -q is-failed goldseed-boot.service; then
-        journalctl -u goldseed-boot.service -n 5 -o cat --no-pager
-        exit 1
-    fi
-    sleep 1
-    waited=$((waited + 1))
-done
-";
+const BOOTED: &str = include_str!("booted.sh");
 
 /// The recipe `generalise` looks for the traces that it took away; the same files look on the proof.
 const TRACES: [(&str, &str); 3] = [
