@@ -6,6 +6,7 @@
 )]
 
 mod abandon;
+mod boot_steps;
 mod command_line;
 mod conformance;
 mod contents;
