@@ -19,7 +19,7 @@ mod directory;
 mod file;
 mod git;
 mod group;
-mod include;
+pub(in crate::recipe) mod include;
 mod ini;
 mod line;
 mod link;

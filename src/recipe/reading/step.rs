@@ -123,7 +123,7 @@ impl Context<'_> {
                     .help(help);
             }
         }
-        (self.load)(body.get("recipe")?, self.review)
+        (self.load)(resources::include::named(body, self.review)?, self.review)
     }
 
     fn condition(&self, node: &Node) -> Option<Condition> {
