@@ -16,6 +16,7 @@ use crate::document::{Diagnostics, Node, Review, Value};
 mod frame;
 mod handlers;
 mod label;
+mod seed;
 
 /// Where recipes tell the bridge what to bring.
 const LISTS: [&str; 2] = [
@@ -63,6 +64,7 @@ pub fn compile(recipes: &[Bound], purpose: Purpose) -> Result<Script, Diagnostic
         body.insert_str(0, &format!("{keep}{forget}\n"));
     }
     let (text, digest) = script::assemble(&body, compiler.secrets);
+    compiler.found.extend(compiler.made.lost());
     compiler.found.or(Script {
         text,
         digest,
@@ -133,6 +135,7 @@ struct Compiler {
     units: Vec<Unit>,
     steps: Vec<StepInfo>,
     found: Diagnostics,
+    made: seed::Made,
     secrets: bool,
     /// What is sent apart from the script.
     contents: Vec<Content>,
@@ -149,6 +152,7 @@ impl Default for Compiler {
             units: Vec::new(),
             steps: Vec::new(),
             found: Diagnostics::default(),
+            made: seed::Made::default(),
             secrets: false,
             contents: Vec::new(),
             alone: false,
@@ -276,6 +280,7 @@ impl Compiler {
         };
         self.found.extend(review.take());
         let Some(mut work) = work else { return };
+        self.made.note(step, &work, &content.source);
         self.hold_apart(&mut work);
         self.secrets |= !work.secrets.is_empty();
         let notify = step

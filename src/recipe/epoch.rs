@@ -196,13 +196,25 @@ fn call(unit: &Unit, text: &mut String) {
                 words(work.words.iter().map(String::as_str))
             );
             if *seed_only {
-                format!("{notify}if gs_is_seed; then {step}\nelse gs_skip {id}; fi\n")
+                format!(
+                    "{notify}if gs_is_seed; then {}{step}\nelse gs_skip {id}; fi\n",
+                    makes(&id, work)
+                )
             } else {
                 format!("{notify}{step}\n")
             }
         }
     };
     text.push_str(&line);
+}
+
+/// What a step for the seed alone leaves is noted before it is made.
+fn makes(id: &str, work: &Work) -> String {
+    if work.leaves.is_empty() {
+        return String::new();
+    }
+    let paths = words(work.leaves.iter().map(String::as_str));
+    format!("gs_seed_makes {id} {paths}\n")
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ mod repository;
 mod run;
 mod schedule;
 mod secret_file;
+mod seed;
 pub(in crate::recipe) mod service;
 mod swap;
 mod sysctl;
@@ -110,6 +111,8 @@ pub(crate) struct Work {
     pub(crate) in_batch: bool,
     /// The paths and accounts that the call may change, so that no stale look at them is used afterwards.
     pub(crate) claims: Vec<String>,
+    /// What it leaves on the disk, as patterns of a shell: taken away again after a step that is for the seed alone.
+    pub(crate) leaves: Vec<String>,
     /// Whether anything on the machine may be different afterwards.
     pub(crate) ends_epoch: bool,
     /// Secrets that the call fetches, as `parameter=reference`.
@@ -163,7 +166,11 @@ pub(crate) fn shell_keys(kind: &str) -> &'static [&'static str] {
 
 /// Reads a resource whose references are resolved.
 pub(crate) fn read(kind: &Key, node: &Node, site: &Site<'_>) -> Option<Work> {
-    (of(&kind.text)?.read)(node, site)
+    let work = (of(&kind.text)?.read)(node, site)?;
+    if site.role == Role::Seed {
+        return seed::taken_back(kind, node, work, site.review);
+    }
+    Some(work)
 }
 
 fn of(kind: &str) -> Option<&'static Resource> {

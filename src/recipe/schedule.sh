@@ -9,18 +9,46 @@ gs_scheduled() {
 # PATH...: what only the seed does. It compares a machine with /opt/goldseed/seed, which no image has, and before an
 # image is made these paths are taken away.
 gs_seed_only() {
-  gs_list=$gs_root/opt/goldseed/generalise.d/seed-steps
   gs_path=$gs_root/var/lib/cloud/data/instance-id
   if [ ! -s "$gs_path" ]; then
     gs_say 'cloud-init does not say here which instance this is; without that a schedule cannot be held to the seed'
     return 1
   fi
-  mkdir -p "${gs_list%/*}" || return 1
+  mkdir -p "$gs_root/opt/goldseed" || return 1
   if ! cmp -s "$gs_path" "$gs_root/opt/goldseed/seed"; then
     gs_touch && cat "$gs_path" > "$gs_root/opt/goldseed/seed" || return 1
   fi
-  for gs_path in "$@"; do
-    grep -qxF "remove $gs_path" "$gs_list" 2>/dev/null || printf 'remove %s\n' "$gs_path" >> "$gs_list" || return 1
+  for gs_path in "$@"; do gs_take_away "$gs_path" || return 1; done
+}
+# PATTERN: these paths are taken away before an image is made.
+gs_take_away() {
+  mkdir -p "$gs_root/opt/goldseed/generalise.d" || return 1
+  gs_list=$gs_root/opt/goldseed/generalise.d/seed-steps
+  grep -qxF "remove $1" "$gs_list" 2>/dev/null || printf 'remove %s\n' "$1" >> "$gs_list"
+}
+
+# ID PATTERN...: what a step for the seed alone is about to make. It may not be there yet, unless an earlier run of the
+# step has made it: what belongs to the image could not be given back to it.
+gs_seed_makes() {
+  gs_maker=$1 gs_made=$gs_state/seed-made
+  shift
+  for gs_pattern in "$@"; do
+    if ! grep -qxF -e "$gs_pattern" "$gs_made" 2>/dev/null; then
+      gs_separators=$IFS
+      IFS=
+      for gs_path in $gs_pattern "$gs_root"$gs_pattern; do
+        IFS=$gs_separators
+        if [ -e "$gs_path" ] || [ -h "$gs_path" ]; then
+          gs_emit "$gs_maker" start
+          gs_say "$gs_path is there already and belongs to the image: a step on the seed alone makes only what can be taken away again"
+          gs_emit "$gs_maker" failed 1
+          exit 1
+        fi
+      done
+      IFS=$gs_separators
+      printf '%s\n' "$gs_pattern" >> "$gs_made" || exit 1
+    fi
+    gs_take_away "$gs_pattern" || exit 1
   done
 }
 

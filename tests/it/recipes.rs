@@ -43,6 +43,7 @@ mod running;
 mod schedules;
 mod scripts;
 mod secrets;
+mod seed;
 mod services;
 mod sources;
 

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Large, Resource, Site, Work, path, plain_name, single_line};
+use super::{Large, Resource, Site, Work, path, plain_name, seed, single_line};
 use crate::document::{self, Node, Review, Value};
 use crate::id::Digest;
 use crate::recipe::content::{Content, LARGE, Standing};
@@ -89,6 +89,7 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
         });
     }
     Some(Work {
+        leaves: vec![seed::pattern(&path)],
         claims: vec![path],
         large,
         ..Work::upheaval("gs_archive", words)

@@ -1,6 +1,6 @@
 //! `directory: {path, owner, group, mode}`.
 
-use super::{Attributes, DIRECTORY, Look, Resource, Site, Work, path};
+use super::{Attributes, DIRECTORY, Look, Resource, Site, Work, path, seed};
 use crate::document::Node;
 
 pub(super) const RESOURCE: Resource = Resource {
@@ -29,6 +29,7 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
         looks: vec![look],
         looks_decide: true,
         in_batch: true,
+        leaves: vec![seed::pattern(&path)],
         claims: vec![path],
         ..Work::call("gs_directory", words)
     })

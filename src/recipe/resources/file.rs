@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior};
 
-use super::{Attributes, Large, Look, REGULAR_FILE, Resource, Site, Work, path};
+use super::{Attributes, Large, Look, REGULAR_FILE, Resource, Site, Work, path, seed};
 use crate::document::{self, Fields, Node, Review, Source};
 use crate::id::Digest;
 use crate::recipe::content::{Content, LARGE, Standing};
@@ -71,6 +71,7 @@ pub(super) fn holding(path: &str, attributes: &Attributes, content: Vec<u8>, che
         // A check is any command.
         ends_epoch: !check.is_empty(),
         claims: vec![path.to_owned()],
+        leaves: vec![seed::pattern(path)],
         ..Work::call("gs_file", words(encoding, content))
     }
 }

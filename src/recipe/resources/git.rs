@@ -1,6 +1,6 @@
 //! `git: {repo, ref, commit, path}`: a checkout of one commit.
 
-use super::{Resource, Site, Work, path, single_line};
+use super::{Resource, Site, Work, path, seed, single_line};
 use crate::document::{self, Fields, Node, Review};
 use crate::recipe::parameters::with_stars;
 
@@ -18,6 +18,7 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let path = fields.required("path", path);
     let (repository, (tag, commit), path) = (repository?, pinned?, path?);
     Some(Work {
+        leaves: vec![seed::pattern(&path)],
         claims: vec![path.clone()],
         ..Work::upheaval("gs_git", [path, repository, tag, commit])
     })

@@ -1,6 +1,6 @@
 //! `link: {path, target}`: a symbolic link.
 
-use super::{Resource, Site, Work, path};
+use super::{Resource, Site, Work, path, seed};
 use crate::document::Node;
 
 pub(super) const RESOURCE: Resource = Resource {
@@ -14,5 +14,9 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let fields = RESOURCE.fields(node, site.review)?;
     let link = fields.required("path", path);
     let target = fields.required("target", path);
-    Some(Work::upheaval("gs_link", [link?, target?]))
+    let link = link?;
+    Some(Work {
+        leaves: vec![seed::pattern(&link)],
+        ..Work::upheaval("gs_link", [link, target?])
+    })
 }

@@ -52,7 +52,17 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
         fields.missing("settings");
         return None;
     }
-    Some(Work::upheaval("gs_php_ini", [name?, sapi, content]))
+    let name = name?;
+    // The folders of `gs_php_ini`.
+    let folder = if sapi == "any" { "*" } else { sapi.as_str() };
+    let leaves = vec![
+        format!("/etc/php.d/99-{name}.ini"),
+        format!("/etc/php/*/{folder}/conf.d/99-{name}.ini"),
+    ];
+    Some(Work {
+        leaves,
+        ..Work::upheaval("gs_php_ini", [name, sapi, content])
+    })
 }
 
 fn sapi(node: &Node, review: &Review) -> Option<String> {

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use goldseed::recipe::{Line, Purpose, Script, StepResult, compile};
 
+use super::seed::generalised;
 use super::{bound, results, run, shells, written};
 
 /// A root folder as a node has it, and the scratch recipe for a folder in it.
@@ -113,9 +114,10 @@ fn the_first_run_changes_the_second_does_nothing_and_drift_is_repaired() {
 fn on_another_machine_seed_steps_are_inert_and_boot_steps_are_done() {
     let (root, place, script) = scratch();
     assert_eq!(run(&script, &["dash"], root.path(), &[]).0, 0);
-    for made in ["seed-only", "every-boot"] {
-        fs_err::remove_file(place.join(made)).unwrap();
-    }
+    assert!(place.join("seed-only").exists());
+    generalised(root.path(), &["dash"]);
+    assert!(!place.join("seed-only").exists() && place.join("every-boot").exists());
+    fs_err::remove_file(place.join("every-boot")).unwrap();
     fs_err::remove_file(root.path().join("run/goldseed/boot.ok")).unwrap();
     fs_err::write(
         root.path().join("var/lib/cloud/data/instance-id"),
