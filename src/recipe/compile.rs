@@ -114,6 +114,12 @@ fn plain(function: &str) -> Work {
     }
 }
 
+/// The platform that a step is for, when it is not for all.
+fn platform(step: &Step) -> Option<String> {
+    let platform = step.condition.as_ref()?.platform()?;
+    Some(platform.to_owned())
+}
+
 /// Whether a step asks if the machine is the seed: what is for the seed alone, and what is for all others.
 fn asks_for_the_seed(recipes: &[Bound]) -> bool {
     any_step(recipes, |step| {
@@ -280,6 +286,7 @@ impl Compiler {
         };
         self.found.extend(review.take());
         let Some(mut work) = work else { return };
+        work.platform = platform(step);
         self.made.note(step, &work, &content.source);
         self.hold_apart(&mut work);
         self.secrets |= !work.secrets.is_empty();
@@ -316,7 +323,8 @@ impl Compiler {
             None
         };
         self.found.extend(review.take());
-        if let Some(work) = work {
+        if let Some(mut work) = work {
+            work.platform = platform(check);
             self.push(
                 info,
                 Call::Step {

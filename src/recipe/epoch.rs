@@ -80,7 +80,7 @@ fn length(units: &[Unit]) -> usize {
             Call::Handler { work, .. } => (work, false),
             Call::Step {
                 work, seed_only, ..
-            } => (work, !seed_only),
+            } => (work, !seed_only && work.platform.is_none()),
         };
         if !touched.take(work, sure) {
             return index;
@@ -160,7 +160,7 @@ fn in_batch(unit: &Unit) -> bool {
             work,
             notify,
             seed_only,
-        } => work.in_batch && notify.is_empty() && !seed_only,
+        } => work.in_batch && notify.is_empty() && !seed_only && work.platform.is_none(),
         Call::Skip | Call::Handler { .. } => false,
     }
 }
@@ -195,13 +195,23 @@ fn call(unit: &Unit, text: &mut String) {
                 "{function} {id} {}",
                 words(work.words.iter().map(String::as_str))
             );
+            let mut conditions = Vec::new();
+            if let Some(platform) = &work.platform {
+                conditions.push(format!("gs_is_platform {}", quote(platform)));
+            }
             if *seed_only {
-                format!(
-                    "{notify}if gs_is_seed; then {}{step}\nelse gs_skip {id}; fi\n",
-                    makes(&id, work)
-                )
-            } else {
+                conditions.push("gs_is_seed".to_owned());
+            }
+            if conditions.is_empty() {
                 format!("{notify}{step}\n")
+            } else {
+                let noted = if *seed_only {
+                    makes(&id, work)
+                } else {
+                    String::new()
+                };
+                let conditions = conditions.join(" && ");
+                format!("{notify}if {conditions}; then {noted}{step}\nelse gs_skip {id}; fi\n")
             }
         }
     };

@@ -75,6 +75,8 @@ pub(crate) enum Condition {
     Holds(String),
     HoldsNot(String),
     Equals(String, String),
+    /// `platform == al2023`: asked on the machine.
+    Platform(String),
 }
 
 #[derive(Debug)]
@@ -123,6 +125,15 @@ impl Condition {
                 Some(Argument::Bool(truth)) => truth.to_string() == *value,
                 _ => false,
             },
+            Self::Platform(_) => true,
+        }
+    }
+
+    /// The platform that the machine must be.
+    pub(crate) fn platform(&self) -> Option<&str> {
+        match self {
+            Self::Platform(platform) => Some(platform),
+            _ => None,
         }
     }
 }

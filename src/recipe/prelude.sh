@@ -117,6 +117,9 @@ gs_supports() {
   return 1
 }
 
+# PLATFORM: this machine is one; asked by steps that are for it alone.
+gs_is_platform() { case $1 in "$gs_os" | "$gs_family") return 0 ;; *) return 1 ;; esac; }
+
 # The seed is the machine on which these steps are applied; its id is written down, and nothing else counts as one.
 gs_instance_id() {
   if [ -s "$gs_root/var/lib/cloud/data/instance-id" ]; then

@@ -153,13 +153,15 @@ pub(crate) fn is_platform(text: &str) -> bool {
 fn read_parameters(node: &Node, review: &Review) -> Option<Vec<Parameter>> {
     let entries = document::entries(node, review)?;
     let read = |(key, node): &(Key, Node)| {
-        if !is_name(&key.text) || key.text == "item" || key.text == "not" {
+        if !is_name(&key.text) || ["item", "not", "platform"].contains(&key.text.as_str()) {
             review
                 .error(
                     key.span.clone(),
                     format!("`{}` cannot be a parameter's name", key.text),
                 )
-                .help("a letter, then letters, digits and underscores; not `item`, not `not`");
+                .help(
+                    "a letter, then letters, digits and underscores; not `item`, `not`, `platform`",
+                );
             return None;
         }
         Parameter::read(&key.text, node, review)

@@ -27,6 +27,7 @@ mod mount;
 mod package;
 mod php_extension;
 mod php_ini;
+pub(in crate::recipe) mod platform;
 mod reboot;
 mod repository;
 mod run;
@@ -115,6 +116,8 @@ pub(crate) struct Work {
     pub(crate) leaves: Vec<String>,
     /// Whether anything on the machine may be different afterwards.
     pub(crate) ends_epoch: bool,
+    /// The platform that it is done on, when it is not done on all.
+    pub(crate) platform: Option<String>,
     /// Secrets that the call fetches, as `parameter=reference`.
     pub(crate) secrets: Vec<String>,
     /// What the words hold that is too large for a script.

@@ -19,6 +19,8 @@ enum Form {
     Flag,
     /// One text or several.
     Texts,
+    /// One text or several, or those of each platform.
+    Names,
     /// Texts and numbers by name.
     Settings,
     /// A map of another form.
@@ -41,7 +43,7 @@ const FORMS: [(&str, &str, Form); 38] = [
     ("mount", "options", Form::Texts),
     ("mount", "type", Form::Choice(&["efs", "nfs4", "bind"])),
     ("package", "installed", Form::Flag),
-    ("package", "name", Form::Texts),
+    ("package", "name", Form::Names),
     ("php-ini", "sapi", Form::Texts),
     ("php-ini", "settings", Form::Settings),
     ("port", "tcp", Form::Number),
@@ -54,7 +56,7 @@ const FORMS: [(&str, &str, Form); 38] = [
     ("run", "secrets", Form::Settings),
     ("secret-file", "secrets", Form::Texts),
     ("service", "enabled", Form::Flag),
-    ("service", "name", Form::Texts),
+    ("service", "name", Form::Names),
     ("service", "state", Form::Choice(&["running", "stopped"])),
     ("timer", "env", Form::Settings),
     ("user", "exists", Form::Flag),
@@ -124,7 +126,7 @@ fn handler() -> Value {
         "type": "object",
         "additionalProperties": false,
         "properties": {
-            "service": form(Form::Texts),
+            "service": form(Form::Names),
             "action": {"enum": ["reload", "restart"]},
             "run": {"type": "string"},
         },
@@ -134,7 +136,7 @@ fn handler() -> Value {
 fn step_frame() -> Map<String, Value> {
     frame(json!({
         "name": {"type": "string"},
-        "when": {"type": "string", "description": "`parameter`, `not parameter` or `parameter == value`."},
+        "when": {"type": "string", "description": "`parameter`, `not parameter`, `parameter == value` or `platform == al2023`."},
         "each": {"type": "string", "description": "A list parameter; its items are `${{ item }}`."},
         "on": {"enum": ["image", "seed", "boot", "migrate"]},
         "notify": form(Form::Texts),
@@ -208,6 +210,10 @@ fn form(form: Form) -> Value {
         Form::Flag => json!({"type": ["boolean", "string"]}),
         Form::Texts => {
             json!({"type": ["string", "array"], "items": {"type": ["string", "number"]}})
+        }
+        Form::Names => {
+            let texts = self::form(Form::Texts);
+            json!({"anyOf": [texts, {"type": "object", "additionalProperties": texts}]})
         }
         Form::Settings => {
             json!({"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}})

@@ -206,6 +206,27 @@ gs_note_service() {
   mkdir -p "${gs_notes%/*}" && echo "$gs_unit" >> "$gs_notes"
 }
 
+# CHOICE... -- FUNCTION ARGUMENT...: calls it with the names of this platform; CHOICE is PLATFORM=NAME NAME...
+gs_named() {
+  for gs_name in "$gs_os" "$gs_family" debian; do
+    case $gs_name-$gs_family in debian-debian | debian-ubuntu | "$gs_os"-* | "$gs_family"-*) ;; *) continue ;; esac
+    for gs_choice in "$@"; do
+      case $gs_choice in
+        --) break ;;
+        "$gs_name="*)
+          while [ "$1" != -- ]; do shift; done
+          shift
+          # Names hold no blanks and no wildcards; the compiler sees to that.
+          "$@" ${gs_choice#*=}
+          return
+          ;;
+      esac
+    done
+  done
+  gs_say "nothing is named here for $gs_os"
+  return 1
+}
+
 gs_service() {
   gs_wanted=$1 gs_enabled=$2
   shift 2

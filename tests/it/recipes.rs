@@ -36,6 +36,7 @@ mod mounts;
 mod mutations;
 mod optional;
 mod php;
+mod platforms;
 mod reboots;
 mod redirects;
 mod resources;

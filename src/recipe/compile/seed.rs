@@ -18,6 +18,10 @@ pub(super) struct Made {
 impl Made {
     /// Takes down what a step makes.
     pub(super) fn note(&mut self, step: &Step, work: &Work, source: &Source) {
+        // Of steps for one platform each nobody knows here which are done on the same machine.
+        if work.platform.is_some() {
+            return;
+        }
         if step.role == Role::Seed {
             if !work.leaves.is_empty() {
                 self.goes.extend(work.claims.iter().cloned());

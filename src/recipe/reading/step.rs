@@ -6,6 +6,7 @@ use super::super::interpolate::is_name;
 use super::super::model::{Condition, Handler, Recipe, Role, Step};
 use super::super::parameters::{Kind, Parameter};
 use super::super::{resources, verify};
+use super::is_platform;
 use crate::document::{self, Fields, Key, Node, Review, Value};
 
 /// Brings a recipe that a step includes; what is wrong with its name, or with it, is reported.
@@ -84,6 +85,29 @@ impl Context<'_> {
                 .error(kind.span.clone(), "a `secret-file` would stay in the image")
                 .help("add `on: boot` (written on every new machine) or `on: seed`");
         }
+        let condition = fields.optional("when", |node, _| self.condition(node));
+        let at_balancer = fields
+            .optional("at", |node, _| self.at(node, kind))
+            .unwrap_or(false);
+        if let Some(Condition::Platform(platform)) = &condition
+            && (at_balancer || kind.text == "include")
+        {
+            let (message, help) = if at_balancer {
+                (
+                    "through the balancer no machine can be asked for its platform",
+                    "leave out `when`, or make the check `at: node`",
+                )
+            } else {
+                (
+                    "an `include` cannot ask for the platform",
+                    "give the `when` to the steps of the recipe that is included",
+                )
+            };
+            let span = fields.get("when").map_or(0..0, |node| node.span.clone());
+            review
+                .error(span, format!("{message}: `platform == {platform}`"))
+                .help(help);
+        }
         Some(Step {
             kind: kind.clone(),
             body: body.clone(),
@@ -92,16 +116,14 @@ impl Context<'_> {
                 .filter(|node| document::text(node, review).is_some())
                 .cloned(),
             role,
-            condition: fields.optional("when", |node, _| self.condition(node)),
+            condition,
             notify: fields
                 .get("notify")
                 .map(|node| self.notify(node))
                 .unwrap_or_default(),
             each: fields.optional("each", |node, _| self.each(node)),
             included,
-            at_balancer: fields
-                .optional("at", |node, _| self.at(node, kind))
-                .unwrap_or(false),
+            at_balancer,
         })
     }
 
@@ -130,6 +152,9 @@ impl Context<'_> {
         let text = document::text(node, self.review)?.trim();
         let (name, condition) = if let Some((name, value)) = text.split_once("==") {
             let value = value.trim().trim_matches('"').to_owned();
+            if name.trim() == "platform" {
+                return self.platform(value, node);
+            }
             (
                 name.trim(),
                 Condition::Equals(name.trim().to_owned(), value),
@@ -142,11 +167,22 @@ impl Context<'_> {
         if !is_name(name) {
             self.review
                 .error(node.span.clone(), format!("`{text}` is no condition"))
-                .help("a condition is `parameter`, `not parameter` or `parameter == value`");
+                .help("a condition is `parameter`, `not parameter`, `parameter == value` or `platform == al2023`");
             return None;
         }
         self.parameter(name, &node.span)?;
         Some(condition)
+    }
+
+    /// What a machine is, which no value says.
+    fn platform(&self, value: String, node: &Node) -> Option<Condition> {
+        if is_platform(&value) {
+            return Some(Condition::Platform(value));
+        }
+        self.review
+            .error(node.span.clone(), format!("`{value}` is no platform"))
+            .help("platforms are al2023, debian, ubuntu, or one release: debian-12, ubuntu-24.04");
+        None
     }
 
     /// A parameter by its name; reported when there is none.

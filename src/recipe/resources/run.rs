@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::platform::Named;
 use super::{Resource, Role, Site, Work, path, plain_name};
 use crate::document::{self, Fields, Key, Node, Review};
 use crate::recipe::parameters::Argument;
@@ -248,7 +249,7 @@ pub(crate) fn handler(node: &Node, review: &Review) -> Option<Work> {
             .help("give `service: nginx` and `action: reload` (or `restart`), or `run: command`");
         return None;
     }
-    let service = fields.required("service", super::names);
+    let service = fields.required("service", Named::read);
     let action = fields.required("action", |node, review| {
         match document::text(node, review)? {
             action @ ("reload" | "restart") => Some(action.to_owned()),
@@ -263,8 +264,6 @@ pub(crate) fn handler(node: &Node, review: &Review) -> Option<Work> {
             }
         }
     });
-    Some(Work::upheaval(
-        "gs_handle_service",
-        std::iter::once(action?).chain(service?),
-    ))
+    let (function, words) = service?.call("gs_handle_service", [action?]);
+    Some(Work::upheaval(function, words))
 }

@@ -1,6 +1,7 @@
 //! `service: {name, state, enabled}`.
 
-use super::{Resource, Site, Work, names};
+use super::platform::Named;
+use super::{Resource, Site, Work};
 use crate::document::{self, Node, Review};
 
 pub(super) const RESOURCE: Resource = Resource {
@@ -12,7 +13,7 @@ pub(super) const RESOURCE: Resource = Resource {
 
 fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let fields = RESOURCE.fields(node, site.review)?;
-    let names = fields.required("name", names);
+    let names = fields.required("name", Named::read);
     let state = fields.optional("state", state).unwrap_or("any");
     let enabled = match fields.optional("enabled", document::boolean) {
         Some(true) => "enabled",
@@ -28,10 +29,8 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
             .help("give `state: running`, `state: stopped` or `enabled: true`");
         return None;
     }
-    let words = [state.to_owned(), enabled.to_owned()]
-        .into_iter()
-        .chain(names?);
-    Some(Work::upheaval("gs_service", words))
+    let (function, words) = names?.call("gs_service", [state, enabled].map(str::to_owned));
+    Some(Work::upheaval(function, words))
 }
 
 /// `running` or `stopped`.

@@ -3,6 +3,7 @@
 use super::{Call, Check, texts};
 use crate::document::{self, Fields, Node, Review, Value};
 use crate::recipe::forms::parse_mode;
+use crate::recipe::resources::platform::Named;
 use crate::recipe::resources::service::state;
 use crate::recipe::resources::{environment, names, path, plain_name};
 
@@ -49,10 +50,9 @@ pub(super) const COMMAND: Check = Check {
 };
 
 fn service(fields: &Fields<'_>, _: &Review) -> Option<Call> {
-    let names = fields.required("name", names);
+    let names = fields.required("name", Named::read);
     let state = fields.optional("state", state).unwrap_or("running");
-    let words = std::iter::once(state.to_owned()).chain(names?);
-    Some(("gs_check_service", words.collect()))
+    Some(names?.call("gs_check_service", [state.to_owned()]))
 }
 
 /// `yes` or `no` for a key that says whether something is there; `yes` when it is not said.
@@ -133,9 +133,8 @@ fn mount(fields: &Fields<'_>, _: &Review) -> Option<Call> {
 }
 
 fn package(fields: &Fields<'_>, _: &Review) -> Option<Call> {
-    let names = fields.required("name", names)?;
-    let words = std::iter::once(wanted(fields, "installed")).chain(names);
-    Some(("gs_check_package", words.collect()))
+    let names = fields.required("name", Named::read)?;
+    Some(names.call("gs_check_package", [wanted(fields, "installed")]))
 }
 
 fn user(fields: &Fields<'_>, review: &Review) -> Option<Call> {
