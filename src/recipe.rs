@@ -23,6 +23,7 @@ mod resources;
 mod schema;
 mod script;
 mod secrets;
+mod together;
 mod trial;
 mod verify;
 

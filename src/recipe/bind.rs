@@ -90,6 +90,8 @@ impl Recipe {
                 None => self.missing(parameter, at, &review),
             }
         }
+        let together = &self.0.together;
+        together.check(&arguments, given, at, &review);
         review.finish(arguments)
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::library::Files;
 use super::parameters::{Argument, Parameter};
+use super::together::Together;
 use crate::document::{Key, Node, Source};
 
 /// A recipe that was read; cheap to clone.
@@ -21,6 +22,7 @@ pub(crate) struct Content {
     /// What its migrate steps mean for the code that ran before.
     pub(crate) migrations: Option<Migrations>,
     pub(crate) parameters: Vec<Parameter>,
+    pub(crate) together: Together,
     pub(crate) steps: Vec<Step>,
     pub(crate) handlers: Vec<Handler>,
     pub(crate) checks: Vec<Step>,

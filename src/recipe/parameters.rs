@@ -85,8 +85,8 @@ pub(super) const TYPES: [&str; 13] = [
 impl Parameter {
     /// Reads one entry of `params`.
     pub(crate) fn read(name: &str, node: &Node, review: &Review) -> Option<Self> {
-        const KEYS: [&str; 8] = [
-            "type", "default", "optional", "min", "max", "help", "pattern", "values",
+        const KEYS: [&str; 9] = [
+            "type", "default", "optional", "min", "max", "help", "pattern", "values", "requires",
         ];
         let fields = Fields::of(node, format!("the parameter `{name}`"), &KEYS, review)?;
         let type_name = fields.required("type", document::text)?;

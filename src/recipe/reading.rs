@@ -6,6 +6,7 @@ use super::interpolate::is_name;
 use super::library::Files;
 use super::model::{Content, Handler, Migrations, Recipe, Role};
 use super::parameters::Parameter;
+use super::together::Together;
 use crate::document::{self, Document, Fields, Key, Node, Review};
 
 pub(super) mod step;
@@ -18,13 +19,14 @@ pub(crate) fn read(
     load: &step::Load<'_>,
     review: &Review,
 ) -> Option<Recipe> {
-    const KEYS: [&str; 9] = [
+    const KEYS: [&str; 10] = [
         "recipe",
         "name",
         "summary",
         "platforms",
         "migrations",
         "params",
+        "one-of",
         "steps",
         "handlers",
         "verify",
@@ -52,6 +54,7 @@ pub(crate) fn read(
     let parameters = fields
         .optional("params", read_parameters)
         .unwrap_or_default();
+    let together = Together::read(&fields, &parameters, review);
     let handlers = fields
         .optional("handlers", read_handlers)
         .unwrap_or_default();
@@ -95,6 +98,7 @@ pub(crate) fn read(
         platforms,
         migrations,
         parameters,
+        together,
         steps,
         handlers,
         checks,

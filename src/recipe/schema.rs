@@ -96,6 +96,11 @@ fn document() -> Value {
                 "description": "Whether the code of before can live with what the steps `on: migrate` change.",
             },
             "params": {"type": "object", "additionalProperties": parameter()},
+            "one-of": {
+                "type": "array",
+                "items": {"type": "array", "items": {"type": "string"}},
+                "description": "Groups of optional parameters; of each exactly one must be given.",
+            },
             "steps": {"type": "array", "items": items(steps, "Steps", step_frame(), &[])},
             "handlers": {"type": "object", "additionalProperties": handler()},
             "verify": {"type": "array", "items": items(checks, "Checks", check_frame(), &["within", "path"])},
@@ -117,6 +122,7 @@ fn parameter() -> Value {
             "help": {"type": "string"},
             "pattern": {"type": "string"},
             "values": {"type": "array"},
+            "requires": {"type": "array", "items": {"type": "string"}, "description": "Parameters that must be set when this one is."},
         },
     })
 }

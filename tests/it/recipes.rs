@@ -47,6 +47,7 @@ mod secrets;
 mod seed;
 mod services;
 mod sources;
+mod together;
 
 use running::{
     applied, failure, first_result, instance, library, mode, results, run, set_mode, shells,
