@@ -159,6 +159,7 @@ const ROWS: &[Row] = &[
     ("core-dumps now remove /core.[0-9]*", &["1", "234"]),
     ("goldseed-seed now remove /var/lib/goldseed/seed", &[]),
     ("goldseed-seed now remove /opt/goldseed/seed", &[]),
+    ("goldseed-seed now remove /var/lib/goldseed/seed-made", &[]),
     ("goldseed-work now empty /var/lib/goldseed/pending", &[]),
     ("goldseed-work now remove /var/lib/goldseed/temporary", &[]),
     ("goldseed-work now remove /var/lib/goldseed/download", &[]),
