@@ -42,7 +42,9 @@ const SYSTEM: &str = r#"
 systemctl() {
   for unit in "$@"; do :; done
   case $* in
-    *is-active*) [ -e "$GOLDSEED_ROOT/units/$unit.active" ] ;;
+    "-q is-active"*) [ -e "$GOLDSEED_ROOT/units/$unit.active" ] ;;
+    is-active*) if [ -e "$GOLDSEED_ROOT/units/$unit.active" ]; then echo active; else echo inactive; fi ;;
+    show*) echo Type=notify ;;
     *is-enabled*) [ -e "$GOLDSEED_ROOT/units/$unit.enabled" ] ;;
     start*) : > "$GOLDSEED_ROOT/units/$unit.active" ;;
     stop*) rm "$GOLDSEED_ROOT/units/$unit.active" ;;
