@@ -15,6 +15,7 @@ mod diagnostic;
 mod fields;
 mod parse;
 mod read;
+mod synonyms;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Finding, Review};
 pub use fields::{Fields, suggestion};
@@ -173,6 +174,16 @@ impl Document {
     /// # Errors
     /// What is not YAML, keys that stand twice, tags, merge keys, and a second document.
     pub fn parse(path: &Path, text: String) -> Result<Self, Diagnostics> {
+        let (document, found) = Self::read(path, text);
+        match document {
+            Some(document) => found.or(document),
+            None => Err(found),
+        }
+    }
+
+    /// As [`Document::parse`], and gives the tree also where something in it is wrong, so that its other mistakes show
+    /// together with that. There is none where the text is not YAML at all.
+    pub fn read(path: &Path, text: String) -> (Option<Self>, Diagnostics) {
         parse::document(&Source::new(path, text))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Key, Node, Review, Value};
+use super::{Key, Node, Review, Value, synonyms};
 
 /// A mapping whose keys were checked.
 #[derive(Debug)]
@@ -126,6 +126,11 @@ impl<'a> Fields<'a> {
 /// The known word that a misspelt one is close to.
 pub fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = word.to_lowercase();
+    let known: Vec<&str> = known.into_iter().collect();
+    let foreign = synonyms::of(&lower).find_map(|ours| known.iter().find(|known| **known == ours));
+    if let Some(ours) = foreign {
+        return Some(ours);
+    }
     known
         .into_iter()
         .map(|candidate| {
@@ -186,18 +191,24 @@ mod tests {
           |
         2 | size: big
           |       ^^^
+          |
+          = help: write digits alone, without quotes: `key: 8`
 
         error: expected a duration such as 30s, 5m or 2h, found `5 hours`
          --> s.yaml:3:7
           |
         3 | wait: 5 hours
           |       ^^^^^^^
+          |
+          = help: write a number and one of s, m, h, d, with no blank between: `key: 30s`
 
         error: expected a list, found a map
          --> s.yaml:4:7
           |
         4 | tags: {a: b}
           |       ^^^^^^
+          |
+          = help: write `key: [one, two]`, or each item on a line of its own after `- `
         ");
     }
 
@@ -219,5 +230,7 @@ mod tests {
         assert_eq!(suggestion("pakage", ["package", "file"]), Some("package"));
         assert_eq!(suggestion("zebra", ["package", "file"]), None);
         assert_eq!(suggestion("File", ["package", "file"]), Some("file"));
+        assert_eq!(suggestion("apt", ["package", "file"]), Some("package"));
+        assert_eq!(suggestion("src", ["path", "source"]), Some("source"));
     }
 }

@@ -13,8 +13,33 @@ const DEEPEST: usize = 64;
 /// The most values that one file may stand for, aliases counted as often as they are used.
 const MOST_VALUES: usize = 100_000;
 
-/// Reads a source; all mistakes that can be told apart are reported together.
-pub(super) fn document(source: &Source) -> Result<Document, Diagnostics> {
+/// What to do, by words of what the YAML crate says.
+const ADVICE: [(&str, &str); 6] = [
+    ("tabs", "indent with blanks: YAML takes no tabs there"),
+    (
+        "quote",
+        "a text that begins with a quote ends with the same one",
+    ),
+    (
+        "mapping values",
+        "a text with `: ` in it needs quotes: `summary: \"first: second\"`",
+    ),
+    (
+        "anchor",
+        "a text that begins with `*` needs quotes; `*name` without them stands for a value marked `&name` above",
+    ),
+    ("bracket", "what `[` or `{` opens is closed by `]` or `}`"),
+    (
+        "unexpected character",
+        "a text that begins with such a sign needs quotes",
+    ),
+];
+
+/// The form of all else.
+const FORM: &str = "an entry is `key: value`, an item of a list `- value`; what belongs together begins in the same column";
+
+/// Reads a source; all mistakes that can be told apart are reported together. Without a document its text is not YAML.
+pub(super) fn document(source: &Source) -> (Option<Document>, Diagnostics) {
     let review = Review::of(source);
     let root = Reader {
         source,
@@ -24,14 +49,17 @@ pub(super) fn document(source: &Source) -> Result<Document, Diagnostics> {
         values: 0,
     }
     .stream();
-    let root = root.unwrap_or(Node {
+    let found = review.take();
+    let empty = || Node {
         value: Value::Null,
         span: 0..0,
-    });
-    review.finish(Document {
+    };
+    let root = root.or_else(|| found.is_empty().then(empty));
+    let document = root.map(|root| Document {
         source: source.clone(),
         root,
-    })
+    });
+    (document, found)
 }
 
 struct Reader<'a> {
@@ -75,6 +103,9 @@ impl<'a> Reader<'a> {
             finding.help(
                 "inside {…} and […] a value with ${{ … }} needs quotes: put quotes around it",
             );
+        } else {
+            let known = ADVICE.iter().find(|(words, _)| info.contains(words));
+            finding.help(known.map_or(FORM, |(_, help)| *help));
         }
     }
 
@@ -107,7 +138,10 @@ impl<'a> Reader<'a> {
         self.values += 1;
         if depth > DEEPEST {
             self.review
-                .error(span, format!("values are nested more than {DEEPEST} deep"));
+                .error(span, format!("values are nested more than {DEEPEST} deep"))
+                .help(
+                    "nothing here is nested as deep as that: look for brackets that are not closed",
+                );
             return None;
         }
         let (node, anchor) = match event {
@@ -157,15 +191,18 @@ impl<'a> Reader<'a> {
     fn alias(&mut self, anchor: usize, span: Range<usize>) -> Option<Node> {
         let Some(node) = self.anchors.get(&anchor) else {
             self.review
-                .error(span, "this alias stands inside what it names");
+                .error(span, "this alias stands inside what it names")
+                .help("write the value out");
             return None;
         };
         self.values += size(node);
         if self.values > MOST_VALUES {
-            self.review.error(
-                span,
-                format!("with its aliases the file has more than {MOST_VALUES} values"),
-            );
+            self.review
+                .error(
+                    span,
+                    format!("with its aliases the file has more than {MOST_VALUES} values"),
+                )
+                .help("write fewer aliases of aliases");
             return None;
         }
         Some(Node {
@@ -218,7 +255,9 @@ impl<'a> Reader<'a> {
             let (event, value_span) = self.next()?;
             let value = self.node(event, value_span, depth + 1)?;
             let Some(key) = key else {
-                self.review.error(span, "a key must be text");
+                self.review.error(span, "a key must be text").help(
+                    "write `key: value`; a key that begins with `{`, `[` or `?` needs quotes",
+                );
                 continue;
             };
             if key.text == "<<" {

@@ -17,8 +17,36 @@ fn mismatch(node: &Node, review: &Review, expected: &str) {
     {
         let written = review.source().slice(&node.span);
         finding.help(format!("put quotes around it: \"{written}\""));
+        return;
+    }
+    let form = FORMS.iter().find(|(what, _)| expected.starts_with(what));
+    if let Some((_, help)) = form {
+        finding.help(*help);
     }
 }
+
+/// How each value is written.
+const FORMS: [(&str, &str); 7] = [
+    ("text", "write one text: `key: some words`"),
+    ("one value", "write one text or number: `key: value`"),
+    (
+        "a whole number",
+        "write digits alone, without quotes: `key: 8`",
+    ),
+    ("true or false", "write `true` or `false`, without quotes"),
+    (
+        "a list",
+        "write `key: [one, two]`, or each item on a line of its own after `- `",
+    ),
+    (
+        "a map",
+        "write `key: {name: value}`, or each `name: value` on a line of its own, further in",
+    ),
+    (
+        "a duration",
+        "write a number and one of s, m, h, d, with no blank between: `key: 30s`",
+    ),
+];
 
 /// Text. A number or `true` without quotes is reported, with the advice to quote it.
 pub fn text<'a>(node: &'a Node, review: &Review) -> Option<&'a str> {

@@ -7,7 +7,7 @@ use include_dir::{Dir, include_dir};
 
 use super::model::Recipe;
 use super::{reading, trial};
-use crate::document::{self, Diagnostics, Document, Node, Review};
+use crate::document::{self, Diagnostics, Document, Node, Review, Source};
 
 mod files;
 
@@ -137,7 +137,7 @@ impl Library {
                 .map(|folder| folder.join(candidate))
                 .filter(|path| path.is_file())
             {
-                let text = fs_err::read_to_string(&path).map_err(LoadError::Unreadable)?;
+                let text = text_of(&path)?;
                 let folder = path.parent().map_or_else(PathBuf::new, Path::to_owned);
                 let files = Files::Folder(folder);
                 return self.read(name, &path, text, files, outer);
@@ -161,7 +161,7 @@ impl Library {
     /// # Errors
     /// As `load`.
     pub fn load_file(path: &Path) -> Result<Recipe, LoadError> {
-        let text = fs_err::read_to_string(path).map_err(LoadError::Unreadable)?;
+        let text = text_of(path)?;
         let name = name_of(path).unwrap_or_default();
         let folder = path.parent().map_or_else(PathBuf::new, Path::to_owned);
         let beside = if path.ends_with("recipe.yaml") || path.ends_with("test.yaml") {
@@ -198,8 +198,12 @@ impl Library {
         files: Files,
         outer: &[String],
     ) -> Result<Recipe, LoadError> {
-        let document = Document::parse(path, text).map_err(LoadError::Invalid)?;
+        let (document, found) = Document::read(path, text);
+        let Some(document) = document else {
+            return Err(LoadError::Invalid(found));
+        };
         let review = Review::of(&document.source);
+        review.absorb(found);
         let mut way = outer.to_vec();
         way.push(name.to_owned());
         let load = |node: &Node, review: &Review| self.included(node, &way, review);
@@ -254,6 +258,20 @@ impl Library {
             }
         }
     }
+}
+
+/// A recipe's text; where it is none, that is told with its place, as a mistake of that recipe.
+fn text_of(path: &Path) -> Result<String, LoadError> {
+    let bytes = fs_err::read(path).map_err(LoadError::Unreadable)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let shown = String::from_utf8_lossy(error.as_bytes());
+        let review = Review::of(&Source::new(path, shown));
+        review.error(at..at + 1, "this is no UTF-8 text").help(
+            "save the file as UTF-8: `iconv -f latin1 -t utf-8 OLD >NEW` turns older text into it",
+        );
+        LoadError::Invalid(review.take())
+    })
 }
 
 /// Tests of recipes lie beside them and are no recipes that a pipeline could name.

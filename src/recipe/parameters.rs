@@ -4,9 +4,13 @@ use regex_lite::Regex;
 
 use super::forms::{is_cidr, is_hostname, is_path, parse_mode, parse_size, written_size};
 use super::secrets::SecretReference;
-use crate::document::{self, Fields, Node, Review, Source, Value};
+use crate::document::{self, Fields, Node, Review, Value};
 
+mod example;
+mod masked;
 mod shown;
+
+pub(super) use masked::with_stars;
 
 /// What a recipe declares under `params`.
 #[derive(Clone, Debug)]
@@ -109,7 +113,7 @@ impl Parameter {
             .unwrap_or(false);
         let default = match (fields.get("default"), &kind) {
             (Some(node), Kind::Secret) => {
-                masked(node, "a secret has no default".to_owned(), review);
+                masked::report(node, "a secret has no default".to_owned(), review);
                 None
             }
             (Some(node), kind) => kind.check(name, node, review),
@@ -132,10 +136,14 @@ impl Parameter {
                     let text = document::text(node, review)?;
                     Regex::new(&format!("^(?:{text})$"))
                         .inspect_err(|error| {
-                            review.error(
-                                node.span.clone(),
-                                format!("this pattern cannot be read: {error}"),
-                            );
+                            review
+                                .error(
+                                    node.span.clone(),
+                                    format!("this pattern cannot be read: {error}"),
+                                )
+                                .help(
+                                    "a regular expression for the whole text: `[a-z]+-[0-9]{1,3}`",
+                                );
                         })
                         .ok()
                 }) {
@@ -147,7 +155,9 @@ impl Parameter {
             "size" => Kind::Size(Bounds::read(fields, |node, review| {
                 let size = document::scalar(node, review).and_then(|text| parse_size(&text));
                 if size.is_none() {
-                    review.error(node.span.clone(), "expected a size such as 64M or 1G");
+                    review
+                        .error(node.span.clone(), "expected a size such as 64M or 1G")
+                        .help("a size is a number with K, M or G: 256M");
                 }
                 size
             })),
@@ -158,7 +168,9 @@ impl Parameter {
             "enum" => Kind::Enum(fields.required("values", |node, review| {
                 let items = document::items(node, review)?;
                 if items.is_empty() {
-                    review.error(node.span.clone(), "an enum needs at least one value");
+                    review
+                        .error(node.span.clone(), "an enum needs at least one value")
+                        .help("list its words: `values: [small, large]`");
                     return None;
                 }
                 items
@@ -216,9 +228,11 @@ impl Kind {
             Err(why) => {
                 let message = format!("this is no value for `{name}`: {why}");
                 if matches!(self, Self::Secret) {
-                    masked(node, message, review);
+                    masked::report(node, message, review);
                 } else {
-                    review.error(node.span.clone(), message);
+                    review
+                        .error(node.span.clone(), message)
+                        .help(self.advice(name, node));
                 }
                 None
             }
@@ -321,25 +335,4 @@ impl Kind {
             }
         }
     }
-}
-
-/// Reports a mistake at what may be a secret's value: the excerpt shows stars.
-fn masked(node: &Node, message: String, review: &Review) {
-    const HELP: &str = "keep the value in Parameter Store (SecureString) or Secrets Manager and write `ssm:/path` or \
-         `secretsmanager:arn:…`";
-    with_stars(node, message, HELP, review);
-}
-
-/// Reports a mistake in a text that must not be shown.
-pub(super) fn with_stars(node: &Node, message: String, help: &str, review: &Review) {
-    let source = review.source();
-    let mut text = source.text().to_owned();
-    if text.get(node.span.clone()).is_some() {
-        text.replace_range(node.span.clone(), &"*".repeat(node.span.len()));
-    }
-    let review_of_masked = Review::of(&Source::new(source.path(), text));
-    review_of_masked
-        .error(node.span.clone(), message)
-        .help(help);
-    review.absorb(review_of_masked.take());
 }

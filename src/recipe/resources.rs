@@ -198,25 +198,26 @@ pub(super) fn path(node: &Node, review: &Review) -> Option<String> {
 }
 
 /// A quoted octal mode; gives its digits and its bits.
-fn mode(node: &Node, review: &Review) -> Option<(String, u32)> {
+pub(super) fn mode(node: &Node, review: &Review) -> Option<(String, u32)> {
     match &node.value {
         Value::Text { text, plain: false } if parse_mode(text).is_some() => {
             parse_mode(text).map(|bits| (text.clone(), bits))
         }
-        Value::Text { text, plain: false } => {
-            review
-                .error(node.span.clone(), format!("`{text}` is no mode"))
-                .help("a mode is three or four octal digits in quotes: \"0644\"");
-            None
-        }
         _ => {
-            let written = review.source().slice(&node.span).to_owned();
+            let written = review.source().slice(&node.span).trim_matches('"');
+            let digits = written.trim_start_matches("0o");
+            if parse_mode(digits).is_none() {
+                review
+                    .error(node.span.clone(), format!("`{written}` is no mode"))
+                    .help("a mode is three or four octal digits in quotes: \"0644\" (everybody reads), \"0640\" (the group reads), \"0755\" (and runs it)");
+                return None;
+            }
             review
                 .error(
                     node.span.clone(),
                     "a mode without quotes means different numbers to different readers",
                 )
-                .help(format!("quote the mode: \"{written}\""));
+                .help(format!("quote the mode: \"{digits}\""));
             None
         }
     }
@@ -227,9 +228,12 @@ pub(super) fn plain_name(node: &Node, review: &Review) -> Option<String> {
     let text = document::scalar(node, review)?;
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.@:+\\".contains(&byte);
     if text.is_empty() || text.starts_with('-') || !text.bytes().all(allowed) {
-        review
-            .error(node.span.clone(), format!("`{text}` is no name"))
-            .help("a name has no blanks and does not begin with `-`; several names are a list: [one, two]");
+        let finding = review.error(node.span.clone(), format!("`{text}` is no name"));
+        if text.contains('=') {
+            finding.help("a name holds no `=`: no version can be asked for by it; on Amazon Linux `nginx-1.28.0` is a name too");
+            return None;
+        }
+        finding.help("a name has no blanks and does not begin with `-`; several names are a list: [one, two]");
         return None;
     }
     Some(text)
@@ -256,7 +260,9 @@ fn single_line(node: &Node, review: &Review) -> Option<String> {
         .chars()
         .any(|character| character.is_control() && character != '\t')
     {
-        review.error(node.span.clone(), "expected one line");
+        review
+            .error(node.span.clone(), "expected one line")
+            .help("write it on one line, without `|` before it");
         return None;
     }
     Some(text)

@@ -159,7 +159,9 @@ fn status(fields: &Fields<'_>, review: &Review) -> Option<u16> {
         return Some(status);
     }
     let span = fields.get("status").map_or(0..0, |node| node.span.clone());
-    review.error(span, format!("{status} is no HTTP status"));
+    review
+        .error(span, format!("{status} is no HTTP status"))
+        .help("a status is a number from 100 to 599: 200");
     None
 }
 

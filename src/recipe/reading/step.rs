@@ -108,6 +108,11 @@ impl Context<'_> {
                 .error(span, format!("{message}: `platform == {platform}`"))
                 .help(help);
         }
+        let each = match fields.get("each") {
+            // What the step does with an item cannot be judged without it.
+            Some(node) => Some(self.each(node)?),
+            None => None,
+        };
         Some(Step {
             kind: kind.clone(),
             body: body.clone(),
@@ -121,7 +126,7 @@ impl Context<'_> {
                 .get("notify")
                 .map(|node| self.notify(node))
                 .unwrap_or_default(),
-            each: fields.optional("each", |node, _| self.each(node)),
+            each,
             included,
             at_balancer,
         })
@@ -209,6 +214,13 @@ impl Context<'_> {
     }
 
     fn each(&self, node: &Node) -> Option<String> {
+        if matches!(node.value, Value::List(_)) {
+            let written = self.review.source().slice(&node.span);
+            self.review
+                .error(node.span.clone(), "`each` names a parameter, and this is a list")
+                .help(format!("declare it, `names: {{type: list, default: {written}}}` below `params`, and write `each: names`"));
+            return None;
+        }
         let name = document::text(node, self.review)?;
         let name = name
             .strip_prefix("${{")

@@ -20,6 +20,15 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let mut paths = Vec::new();
     for item in items {
         let path = path(item, site.review)?;
+        if path.contains(['*', '?', '[']) {
+            site.review
+                .error(
+                    item.span.clone(),
+                    format!("`{path}` has a sign of a pattern in it, and is taken as it is written"),
+                )
+                .help("name each path; for a pattern take a step `run: {command: rm -f /tmp/x*, only-if: ls /tmp/x*}`");
+            return None;
+        }
         if path.matches('/').count() < 2 {
             site.review
                 .error(item.span.clone(), format!("`{path}` is too much to remove"))

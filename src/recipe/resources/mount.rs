@@ -34,6 +34,19 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
             .help(expected);
         return None;
     }
+    // The EFS mount helper takes them over TLS alone ("Mounting with IAM authorization", "access points").
+    let wants_tls = options
+        .iter()
+        .find(|option| *option == "iam" || option.starts_with("accesspoint="));
+    if let Some(option) =
+        wants_tls.filter(|_| kind == "efs" && !options.iter().any(|one| one == "tls"))
+    {
+        let span = fields.get("options").map_or(0..0, |node| node.span.clone());
+        site.review
+            .error(span, format!("`{option}` needs `tls` beside it"))
+            .help(format!("write `options: [tls, {option}]`"));
+        return None;
+    }
     let words = [path.clone(), kind.to_owned(), source, options.join(",")];
     Some(Work {
         claims: vec![path],
@@ -56,7 +69,10 @@ fn kind<'a>(node: &'a Node, review: &Review) -> Option<&'a str> {
         other => {
             review
                 .error(node.span.clone(), format!("`{other}` is no type of mount"))
-                .help("types are efs, nfs4 and bind");
+                .help(match other {
+                    "nfs" | "nfs3" => "did you mean `nfs4`?",
+                    _ => "types are efs, nfs4 and bind",
+                });
             None
         }
     }
@@ -73,7 +89,9 @@ fn options(node: &Node, review: &Review) -> Option<Vec<String>> {
         let text = document::scalar(item, review)?;
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"=_-./:+@".contains(&byte);
         if text.is_empty() || !text.bytes().all(plain) {
-            review.error(item.span.clone(), format!("`{text}` is no mount option"));
+            review
+                .error(item.span.clone(), format!("`{text}` is no mount option"))
+                .help("options are words as mount(8) knows them: [tls, noatime, rsize=1048576]");
             return None;
         }
         Some(text)

@@ -74,7 +74,7 @@ fn times(node: &Node, review: &Review) -> Option<String> {
         return None;
     }
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b" *:/,.~_+-".contains(&byte);
-    if text.is_empty() || !text.bytes().all(allowed) {
+    if text.is_empty() || !text.bytes().all(allowed) || !text.split_whitespace().all(is_part) {
         review
             .error(
                 node.span.clone(),
@@ -84,4 +84,61 @@ fn times(node: &Node, review: &Review) -> Option<String> {
         return None;
     }
     Some(text.to_owned())
+}
+
+/// The words of systemd.time(7), "Calendar Events", beside days, numbers and zones.
+const WORDS: [&str; 14] = [
+    "minutely",
+    "hourly",
+    "daily",
+    "weekly",
+    "monthly",
+    "quarterly",
+    "semiannually",
+    "yearly",
+    "annually",
+    "UTC",
+    "bi-annually",
+    "half-yearly",
+    "semi-annually",
+    "biannually",
+];
+
+/// Days, as systemd reads them: whole, or three letters.
+const DAYS: [&str; 7] = [
+    "monday",
+    "tuesday",
+    "wednesday",
+    "thursday",
+    "friday",
+    "saturday",
+    "sunday",
+];
+
+/// Whether a blank-separated part of a schedule can be one: a word, days, a date or time, a zone (`Europe/Berlin`).
+fn is_part(part: &str) -> bool {
+    let is_day = |word: &str| {
+        let word = word.to_lowercase();
+        DAYS.iter()
+            .any(|day| *day == word || day.get(..3) == Some(word.as_str()))
+    };
+    let days = || {
+        part.split(',')
+            .flat_map(|days| days.split(".."))
+            .filter(|day| !day.is_empty())
+    };
+    let digits = |byte: u8| byte.is_ascii_digit() || b"*:/,.~-".contains(&byte);
+    WORDS.iter().any(|word| word.eq_ignore_ascii_case(part))
+        || part.bytes().all(digits)
+        || (days().count() > 0 && days().all(is_day))
+        || (part.contains('/') && part.starts_with(|first: char| first.is_ascii_uppercase()))
+        || is_abbreviated_zone(part)
+}
+
+/// `CET`, `EST5EDT`.
+fn is_abbreviated_zone(part: &str) -> bool {
+    (3..=7).contains(&part.len())
+        && part
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }

@@ -1,8 +1,8 @@
 //! Checks of what is on the machine: services, processes, files, mounts, packages, users, commands.
 
 use super::{Call, Check, texts};
-use crate::document::{self, Fields, Node, Review, Value};
-use crate::recipe::forms::parse_mode;
+use crate::document::{self, Fields, Node, Review};
+use crate::recipe::resources;
 use crate::recipe::resources::platform::Named;
 use crate::recipe::resources::service::state;
 use crate::recipe::resources::{environment, names, path, plain_name};
@@ -108,22 +108,7 @@ fn file(fields: &Fields<'_>, review: &Review) -> Option<Call> {
 
 /// As `stat -c %a` prints it: without leading zeros.
 fn mode(node: &Node, review: &Review) -> Option<String> {
-    let Value::Text { text, plain: false } = &node.value else {
-        let written = review.source().slice(&node.span).to_owned();
-        review
-            .error(
-                node.span.clone(),
-                "a mode without quotes means different numbers to different readers",
-            )
-            .help(format!("quote the mode: \"{written}\""));
-        return None;
-    };
-    let Some(bits) = parse_mode(text) else {
-        review
-            .error(node.span.clone(), format!("`{text}` is no mode"))
-            .help("a mode is three or four octal digits in quotes: \"0644\"");
-        return None;
-    };
+    let (_, bits) = resources::mode(node, review)?;
     Some(format!("{bits:o}"))
 }
 

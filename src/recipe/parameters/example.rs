@@ -1,0 +1,57 @@
+//! Values as they are written, to show the form of one.
+
+use super::{Bounds, Kind};
+use crate::document::{self, Node, Value};
+use crate::recipe::forms::{is_path, written_size};
+
+impl Kind {
+    /// What to write in place of a wrong value.
+    pub(super) fn advice(&self, name: &str, wrong: &Node) -> String {
+        if matches!(self, Self::Text(Some(_))) {
+            return format!(
+                "the pattern is a regular expression for all of `{name}`; `goldseed recipe show` tells what it is for"
+            );
+        }
+        format!("for example `{name}: {}`", self.example(wrong))
+    }
+
+    /// A value that this type takes, as near to the wrong one as can be.
+    fn example(&self, wrong: &Node) -> String {
+        let written = match &wrong.value {
+            Value::Text { text, .. } => text.as_str(),
+            _ => "",
+        };
+        match self {
+            Self::Text(_) => "\"some words\"".to_owned(),
+            Self::Int(bounds) => bounds.nearest(8).to_string(),
+            Self::Size(bounds) => written_size(bounds.nearest(256 << 20)),
+            Self::Duration(bounds) => format!("{}s", bounds.nearest(30)),
+            Self::Bool => (!matches!(written, "no" | "off" | "n")).to_string(),
+            Self::Enum(values) => {
+                let known = values.iter().map(String::as_str);
+                let near =
+                    document::suggestion(written, known).or(values.first().map(String::as_str));
+                near.unwrap_or_default().to_owned()
+            }
+            Self::Path => {
+                let path = format!("/{}", written.trim_matches('/'));
+                let good = path.len() > 1 && is_path(&path).is_ok();
+                if good { path } else { "/srv/www".to_owned() }
+            }
+            Self::Hostname => "shop.example.com".to_owned(),
+            Self::Cidr => "10.0.0.0/16".to_owned(),
+            Self::Port => "8080".to_owned(),
+            Self::Mode => "\"0644\"".to_owned(),
+            Self::List => "[one, two]".to_owned(),
+            Self::Secret => "ssm:/path".to_owned(),
+        }
+    }
+}
+
+impl Bounds {
+    /// A number within the bounds.
+    fn nearest(self, number: i64) -> i64 {
+        let number = self.max.map_or(number, |max| number.min(max));
+        self.min.map_or(number, |min| number.max(min))
+    }
+}
