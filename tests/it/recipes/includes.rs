@@ -171,6 +171,8 @@ fn mistakes_are_shown_where_they_were_made() {
        |
     10 |   - include: {recipe: inner, with: {root: "${{ root }}", text: "${{ word }}", extra: "${{ extra }}"}}
        |                                                                ^^^^^^^^^^^^^
+       |
+       = help: the pattern is a regular expression for all of `text`; `goldseed recipe show` tells what it is for
     ---
     error: the recipe includes itself: first → second → third → first
      --> /recipes/third.yaml:4:23
