@@ -96,7 +96,9 @@ async fn editors_are_told_of_bad_recipes_and_not_of_good_ones() {
     words.extend(recipes("recipes"));
     words.extend(recipes("tests/recipes/valid"));
     words.push("--".to_owned());
-    words.extend(recipes("tests/recipes/invalid"));
+    // What is no YAML, or no text, no schema can judge.
+    let judged = |path: &String| !path.contains("/yaml-") && !path.contains("/not-utf-8");
+    words.extend(recipes("tests/recipes/invalid").into_iter().filter(judged));
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let output = run("python3", "http://127.0.0.1:9", &words).await;
     let said = String::from_utf8(output.stdout).unwrap();
