@@ -197,7 +197,8 @@ impl Held {
         self.succeeds
     }
 
-    /// Renews the lease if half of it is over; fails when it is not ours any more.
+    /// Renews the lease if half of it is over; fails when it is not ours any more. A renewal that did not get through
+    /// counts for nothing, and the next call tries again.
     pub async fn renew(&mut self) -> Result<(), LeaseError> {
         let now = pace::now();
         let half = after(now, term(&self.cloud) / 2);
@@ -205,11 +206,16 @@ impl Held {
             return Ok(());
         }
         self.must_be_ours().await?;
-        self.lease.until = after(now, term(&self.cloud));
-        self.put().await?;
+        let mut renewed = self.lease.clone();
+        renewed.until = after(now, term(&self.cloud));
+        // Every write has a number of its own, one that failed as well: it may have arrived.
+        self.lease.writer.sequence += 1;
+        renewed.writer.sequence = self.lease.writer.sequence;
+        self.put(&renewed).await?;
         // Who took it over since has read either this renewal, or no page after which it counts.
         self.must_be_ours().await?;
-        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = self.lease.until;
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = renewed.until;
+        self.lease = renewed;
         Ok(())
     }
 
@@ -237,7 +243,8 @@ impl Held {
     pub async fn release(mut self) -> Result<(), LeaseError> {
         self.must_be_ours().await?;
         self.lease.released = true;
-        self.put().await
+        self.lease.writer.sequence += 1;
+        self.put(&self.lease).await
     }
 
     /// Returns the guard of calls that change the environment: it holds them back unless the lease outlives them.
@@ -267,9 +274,8 @@ impl Held {
         }
     }
 
-    async fn put(&mut self) -> Result<(), LeaseError> {
-        self.lease.writer.sequence += 1;
-        let value = write(&self.name, &self.lease)?;
+    async fn put(&self, lease: &Lease) -> Result<(), LeaseError> {
+        let value = write(&self.name, lease)?;
         self.cloud
             .overwrite_parameter(&self.name, &value, "goldseed lease")
             .await?;

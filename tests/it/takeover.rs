@@ -1,7 +1,8 @@
 //! A run and its lease under two processes at once: who was taken over finds it, whatever moment it happens in.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,17 @@ impl Place {
             cloud,
             _folder: folder,
         }
+    }
+
+    /// Another connection, over which a lease has its shortest term.
+    async fn hurried(&self) -> Cloud {
+        let connection = Connection {
+            region: Some("eu-central-1".to_owned()),
+            local: Some(self.sandbox.endpoint()),
+            pace: Pace::new(0.001).unwrap(),
+            ..Connection::default()
+        };
+        Cloud::connect(connection, Emitter::silent()).await.unwrap()
     }
 
     async fn run(&self) -> Run {
@@ -176,18 +188,59 @@ async fn a_lease_that_was_renewed_in_this_moment_is_not_taken_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_renewal_that_does_not_get_through_is_made_at_the_next_look() {
+    let place = Place::new().await;
+    let environment = EnvironmentId::new("e-1");
+    let run = place.run().await;
+    let hurried = place.hurried().await;
+    let mut held = Held::acquire(&hurried, &environment, run.record())
+        .await
+        .unwrap();
+    let name = "/goldseed/environments/e-1/lease/1";
+    let taken = place.lease(name).await;
+
+    // The first renewal is refused; of the second the look after it.
+    let writes = Arc::new(AtomicUsize::new(0));
+    let (counted, looks_refused) = (Arc::clone(&writes), AtomicBool::new(false));
+    place.sandbox.set_hook(Some(Hook::new(move |request| {
+        let refused = Fate::refused("AccessDeniedException", "not now");
+        match request.operation.as_str() {
+            "PutParameter" => match counted.fetch_add(1, Ordering::SeqCst) {
+                0 => refused,
+                _ => Fate::Serve,
+            },
+            "GetParametersByPath"
+                if counted.load(Ordering::SeqCst) == 2
+                    && !looks_refused.swap(true, Ordering::SeqCst) =>
+            {
+                refused
+            }
+            _ => Fate::Serve,
+        }
+    })));
+    let until = Instant::now() + Duration::from_mins(1);
+    // It is renewed once half of its term, which is twenty seconds at least, is over.
+    while held.renew().await.is_ok() {
+        assert!(Instant::now() < until, "it was never renewed");
+        let pace = hurried.pace();
+        pace.sleep_unscaled(Duration::from_millis(50)).await;
+    }
+    assert!(place.lease(name).await.until == taken.until);
+    held.renew().await.unwrap_err();
+    held.renew().await.unwrap();
+    assert_eq!(writes.load(Ordering::SeqCst), 3, "renewals");
+    assert!(place.lease(name).await.until > taken.until);
+    held.renew().await.unwrap();
+    assert_eq!(writes.load(Ordering::SeqCst), 3, "it was renewed too soon");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_lease_that_is_taken_over_while_it_is_renewed_is_lost() {
     let place = Place::new().await;
     let environment = EnvironmentId::new("e-1");
     let name = |number: u32| format!("/goldseed/environments/e-1/lease/{number}");
     let run = place.run().await;
-    let connection = Connection {
-        region: Some("eu-central-1".to_owned()),
-        local: Some(place.sandbox.endpoint()),
-        pace: Pace::new(0.001).unwrap(),
-        ..Connection::default()
-    };
-    let hurried = Cloud::connect(connection, Emitter::silent()).await.unwrap();
+    let hurried = place.hurried().await;
     let mut held = Held::acquire(&hurried, &environment, run.record())
         .await
         .unwrap();
