@@ -6,7 +6,7 @@ use super::names::{self, Role};
 use super::observe::Ground;
 use super::snapshot::Origin;
 use super::{Context, PipelineError};
-use crate::cloud::{ImageRequest, ImageState, InstanceState, Look, Wait, WaitError, tags};
+use crate::cloud::{Image, ImageRequest, ImageState, InstanceState, Look, Wait, WaitError, tags};
 use crate::id::{ImageId, InstanceId, RunId};
 use crate::pace::Schedule;
 use crate::run::{Driver, Run};
@@ -36,15 +36,17 @@ pub(super) async fn take(
         "image/golden",
         format!("take the golden image of {seed}"),
         async || {
-            take_and_wait(context, &driver, Role::Golden, |attempt| ImageRequest {
+            let image = take_and_wait(context, &driver, Role::Golden, |attempt| ImageRequest {
                 name: names::image(context.plan, &id, Role::Golden, attempt),
                 description: format!("goldseed: golden image for {}", context.plan.environment),
                 instance: seed.clone(),
                 no_reboot: true,
                 without_devices: Vec::new(),
+                // The seed's volumes go with it, but those of the fleet only where that was so before.
+                lasting_devices: origin.lasting_devices.clone(),
                 tags: lineage(context, &id, ground, origin, attempt),
-            })
-            .await
+            });
+            image.await.map(|image| image.id)
         },
     );
     taken.await.map_err(PipelineError::from)
@@ -97,7 +99,7 @@ pub(super) async fn take_and_wait(
     driver: &Driver,
     role: Role,
     request: impl Fn(u32) -> ImageRequest,
-) -> Result<ImageId, PipelineError> {
+) -> Result<Image, PipelineError> {
     let cloud = context.cloud;
     let mut attempt = 1;
     loop {
@@ -107,7 +109,7 @@ pub(super) async fn take_and_wait(
         }
         let image = cloud.ensure_image(&request).await?;
         match wait(context, &image).await {
-            Ok(()) => return Ok(image),
+            Ok(taken) => return Ok(taken),
             Err(WaitError::Never { subject, reason }) if attempt < ATTEMPTS => {
                 cloud
                     .events()
@@ -143,7 +145,7 @@ async fn must_be_stopped(
     )))
 }
 
-async fn wait(context: &Context<'_>, image: &ImageId) -> Result<(), WaitError> {
+async fn wait(context: &Context<'_>, image: &ImageId) -> Result<Image, WaitError> {
     let cloud = context.cloud;
     let wait = Wait {
         subject: format!("image {image}"),
@@ -156,7 +158,7 @@ async fn wait(context: &Context<'_>, image: &ImageId) -> Result<(), WaitError> {
         .poll_until(wait, async || {
             let seen = cloud.image(image).await?;
             match seen.state {
-                ImageState::Available => Ok(Look::Ready(())),
+                ImageState::Available => Ok(Look::Ready(seen)),
                 ImageState::Unusable(reason) => Ok(Look::Never(reason)),
                 ImageState::Pending => {
                     let progress = cloud.snapshot_progress(&seen.snapshots).await?;
@@ -180,13 +182,14 @@ async fn wait(context: &Context<'_>, image: &ImageId) -> Result<(), WaitError> {
         .await
 }
 
-/// Refuses an image that cannot be launched.
+/// Returns an image, and refuses one that cannot be launched.
 pub(super) async fn must_be_available(
     context: &Context<'_>,
     image: &ImageId,
-) -> Result<(), PipelineError> {
-    match context.cloud.image(image).await?.state {
-        ImageState::Available => Ok(()),
+) -> Result<Image, PipelineError> {
+    let seen = context.cloud.image(image).await?;
+    match seen.state {
+        ImageState::Available => Ok(seen),
         ImageState::Pending => Err(WaitError::Never {
             subject: format!("image {image}"),
             reason: "it is still pending".into(),

@@ -122,7 +122,7 @@ pub(super) async fn machine(
             security_groups: place.groups.clone(),
             instance_profile: plan.seed.instance_profile.clone(),
             user_data: user_data(names::EXPIRY),
-            devices: known.devices.clone(),
+            lasting_devices: known.lasting_devices.clone(),
             root_volume: root.clone(),
             tags: names::tags(plan, run, role, attempt),
         };

@@ -244,7 +244,7 @@ mod tests {
             architecture: "x86_64".into(),
             root_device: "/dev/xvda".into(),
             root_size: Some(8),
-            devices: vec!["/dev/xvda".into()],
+            lasting_devices: Vec::new(),
             snapshots: Vec::new(),
             created: String::new(),
             tags,

@@ -51,7 +51,7 @@ pub async fn rehearse(
         security_groups: Vec::new(),
         instance_profile: Some(stage.instance_profile.clone()),
         user_data: String::new(),
-        devices: Vec::new(),
+        lasting_devices: Vec::new(),
         root_volume: None,
         tags: Tags::from([
             (tags::RUN.to_owned(), run.to_string()),

@@ -21,6 +21,9 @@ pub(super) struct Origin {
     /// Whether this run made it: a raw image, which goes when the run is done.
     #[serde(rename = "raw")]
     pub(super) is_raw: bool,
+    /// The devices whose volumes outlive a machine of the image: of the golden image they are the same.
+    #[serde(rename = "l", default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) lasting_devices: Vec<String>,
 }
 
 impl Outcome for Origin {
@@ -46,10 +49,11 @@ pub(super) async fn take(
                 "snapshot/image",
                 format!("begin with {image}"),
                 async || {
-                    image::must_be_available(context, &image).await?;
+                    let image = image::must_be_available(context, &image).await?;
                     Ok(Origin {
-                        image: image.clone(),
+                        image: image.id,
                         is_raw: false,
+                        lasting_devices: image.lasting_devices,
                     })
                 },
             )
@@ -69,12 +73,14 @@ pub(super) async fn take(
                 // A reboot of a production instance makes its group replace it.
                 no_reboot: true,
                 without_devices: ground.without.clone(),
+                lasting_devices: Vec::new(),
                 tags: names::tags(context.plan, &id, Role::Raw, attempt),
             })
             .await?;
             Ok(Origin {
-                image,
+                image: image.id,
                 is_raw: true,
+                lasting_devices: image.lasting_devices,
             })
         },
     );

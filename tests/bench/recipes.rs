@@ -233,7 +233,7 @@ async fn machine(cloud: &Cloud, sandbox: &Sandbox) -> Result<InstanceId, Error> 
             security_groups: Vec::new(),
             instance_profile: None,
             user_data: String::new(),
-            devices: Vec::new(),
+            lasting_devices: Vec::new(),
             root_volume: None,
             tags: Tags::from([(tags::ROLE.to_owned(), "bench".to_owned())]),
         })

@@ -30,7 +30,7 @@ pub(crate) async fn machine(sandbox: &Sandbox) -> (Cloud, InstanceId) {
         security_groups: Vec::new(),
         instance_profile: Some("goldseed-test".to_owned()),
         user_data: String::new(),
-        devices: Vec::new(),
+        lasting_devices: Vec::new(),
         root_volume: None,
         tags: std::iter::once(("goldseed:run".to_owned(), "1".to_owned())).collect(),
     };

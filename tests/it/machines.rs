@@ -64,7 +64,7 @@ async fn launched(cloud: &Cloud, sandbox: &Sandbox, token: &str) -> InstanceId {
         security_groups: Vec::new(),
         instance_profile: None,
         user_data: pipeline::user_data(EXPIRES),
-        devices: Vec::new(),
+        lasting_devices: Vec::new(),
         root_volume: None,
         tags: [("goldseed:run".to_owned(), token.to_owned())].into(),
     };

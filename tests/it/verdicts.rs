@@ -113,25 +113,71 @@ fn a_source_that_is_gone_before_its_image_ends_the_run_for_good() {
 }
 
 #[test]
-fn volumes_go_with_the_machines_of_a_run_whatever_their_image_says() {
+fn volumes_go_with_the_machines_of_a_run_and_stay_in_the_fleet_where_the_image_says_so() {
+    use aws_sdk_ec2::types::{BlockDeviceMapping, EbsBlockDevice, InstanceType, VolumeType};
     let world = World::new();
-    world.succeed(["rebuild", "shop"]);
-    let launches = world.sandbox.requests();
-    let launches = launches
-        .iter()
-        .filter(|one| one.operation == "RunInstances" && one.parameters["DryRun"] != "true");
-    let mut machines = 0;
-    for launch in launches {
-        assert!(
-            launch
-                .parameters
-                .to_string()
-                .contains("DeleteOnTermination\":\"true\""),
-            "{launch:?}"
-        );
-        machines += 1;
+    let (stock, subnet) = world.sandbox.ground();
+    // A base image with a data volume that outlives its machine.
+    let data = EbsBlockDevice::builder()
+        .volume_size(20)
+        .volume_type(VolumeType::Gp3)
+        .delete_on_termination(false);
+    let data = BlockDeviceMapping::builder()
+        .device_name("/dev/xvdf")
+        .ebs(data.build());
+    let client = world.ec2();
+    let launch = client
+        .run_instances()
+        .image_id(stock)
+        .subnet_id(subnet)
+        .instance_type(InstanceType::T3Small)
+        .block_device_mappings(data.build())
+        .min_count(1)
+        .max_count(1);
+    let launched = world.wait_for(launch.send()).unwrap();
+    let machine = launched.instances()[0].instance_id().unwrap();
+    world.until_instance(machine, "running");
+    let image = client.create_image().instance_id(machine).name("with-data");
+    let image = world.wait_for(image.send()).unwrap();
+    let image = image.image_id().unwrap();
+    world.until_available(image);
+    terminate(&world, machine);
+    world.until_instance(machine, "terminated");
+
+    let lasting = |image: &str| {
+        let call = client.describe_images().image_ids(image);
+        let answer = world.wait_for(call.send()).unwrap();
+        let volumes = answer.images()[0].block_device_mappings();
+        let lasting = volumes.iter().map(|one| {
+            let volume = one.ebs().unwrap();
+            let lasts = volume.delete_on_termination() == Some(false);
+            (one.device_name().unwrap().to_owned(), lasts)
+        });
+        lasting.collect::<Vec<_>>()
+    };
+    let volumes = || {
+        let answer = world.wait_for(client.describe_volumes().send()).unwrap();
+        let sizes = answer.volumes().iter().map(|one| one.size().unwrap());
+        sizes.filter(|size| *size == 20).count()
+    };
+    let wanted = [
+        ("/dev/xvda".to_owned(), false),
+        ("/dev/xvdf".to_owned(), true),
+    ];
+    assert_eq!(lasting(image), wanted);
+    let before = volumes();
+    world.edit("    seed:", &format!("    source: {image}\n    seed:"));
+    world.succeed(["build", "shop"]);
+    let [golden] = world.images("golden").try_into().unwrap();
+    assert_eq!(lasting(&golden.id), wanted, "the golden image");
+    // The seed and the machine that proved are shutting down.
+    for machine in world.sandbox.world()["instances"].as_array().unwrap() {
+        if machine["tags"]["goldseed:role"].is_string() {
+            world.until_instance(machine["id"].as_str().unwrap(), "terminated");
+        }
     }
-    assert_eq!(machines, 2);
+    assert_eq!(world.launches(), 2);
+    assert_eq!(volumes(), before, "volumes of ours are left over");
 }
 
 #[test]

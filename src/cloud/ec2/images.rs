@@ -21,8 +21,8 @@ pub struct Image {
     pub root_device: String,
     /// The root volume's size in GiB, where the image says it.
     pub root_size: Option<i32>,
-    /// The device names of its volumes, the root's among them.
-    pub devices: Vec<String>,
+    /// The devices whose volumes outlive a machine of it: `DeleteOnTermination` is false.
+    pub lasting_devices: Vec<String>,
     /// Its snapshots.
     pub snapshots: Vec<SnapshotId>,
     /// When it was made, as EC2 writes it: sorts as text.
@@ -65,6 +65,9 @@ pub struct ImageRequest {
     pub no_reboot: bool,
     /// Devices that are left out.
     pub without_devices: Vec<String>,
+    /// Devices whose volumes are to outlive a machine of the image, whatever is set for them on this one. For a device that
+    /// is there no other option can be changed (EC2 API reference, `CreateImage`).
+    pub lasting_devices: Vec<String>,
     /// The tags of image and snapshots.
     pub tags: Tags,
 }
@@ -149,7 +152,17 @@ impl Cloud {
                 .no_device("")
                 .build()
         });
-        let without: Vec<_> = without.collect();
+        let lasting = request.lasting_devices.iter().map(|device| {
+            sdk::BlockDeviceMapping::builder()
+                .device_name(device)
+                .ebs(
+                    sdk::EbsBlockDevice::builder()
+                        .delete_on_termination(false)
+                        .build(),
+                )
+                .build()
+        });
+        let mappings: Vec<_> = without.chain(lasting).collect();
         let answer = self
             .ec2
             .create_image()
@@ -157,7 +170,7 @@ impl Cloud {
             .name(&request.name)
             .description(&request.description)
             .no_reboot(request.no_reboot)
-            .set_block_device_mappings((!without.is_empty()).then_some(without))
+            .set_block_device_mappings((!mappings.is_empty()).then_some(mappings))
             .set_tag_specifications(Some(tag_specifications(
                 &[sdk::ResourceType::Image, sdk::ResourceType::Snapshot],
                 &request.tags,
@@ -281,11 +294,14 @@ fn read_image(image: &sdk::Image, operation: &'static str) -> Result<Image, Clou
             .to_owned(),
         root_size: root
             .and_then(|volume| volume.ebs())
-            .and_then(aws_sdk_ec2::types::EbsBlockDevice::volume_size),
+            .and_then(sdk::EbsBlockDevice::volume_size),
         root_device,
-        devices: volumes
+        lasting_devices: volumes
             .iter()
-            .filter(|volume| volume.ebs().is_some())
+            .filter(|volume| {
+                let volume = volume.ebs();
+                volume.and_then(sdk::EbsBlockDevice::delete_on_termination) == Some(false)
+            })
             .filter_map(|volume| volume.device_name().map(ToOwned::to_owned))
             .collect(),
         snapshots: volumes

@@ -25,8 +25,9 @@ pub struct LaunchRequest {
     pub instance_profile: Option<String>,
     /// Our own cloud-config; an image carries no user data, and Beanstalk's is never copied.
     pub user_data: String,
-    /// The device names of the image's volumes: they go with the machine, whatever the image says of them.
-    pub devices: Vec<String>,
+    /// The devices of the image whose volumes would outlive the machine: here they go with it. No others are named: that
+    /// EC2 takes what a mapping does not say from the image is documented for the root device alone.
+    pub lasting_devices: Vec<String>,
     /// The root device's name and its size in GiB, where it is to differ from the image's.
     pub root_volume: Option<(String, u32)>,
     /// The tags of instance and volumes.
@@ -305,12 +306,12 @@ impl Cloud {
     }
 }
 
-/// What is asked of the volumes of a machine: that each goes with it, and the root's size.
+/// What is asked of the volumes of a machine where the image has it otherwise: that each goes with it, and the root's size.
 fn volumes(request: &LaunchRequest) -> Vec<sdk::BlockDeviceMapping> {
     let root = request.root_volume.as_ref();
     let unnamed = root
         .map(|(device, _)| device)
-        .filter(|device| !request.devices.contains(device));
+        .filter(|device| !request.lasting_devices.contains(device));
     let mapping = |device: &String| {
         let volume = sdk::EbsBlockDevice::builder().delete_on_termination(true);
         let volume = match root {
@@ -324,5 +325,6 @@ fn volumes(request: &LaunchRequest) -> Vec<sdk::BlockDeviceMapping> {
             .ebs(volume.build())
             .build()
     };
-    request.devices.iter().chain(unnamed).map(mapping).collect()
+    let devices = request.lasting_devices.iter().chain(unnamed);
+    devices.map(mapping).collect()
 }

@@ -48,7 +48,7 @@ fn image(role: &str, more: &[(&str, &str)]) -> Image {
         architecture: "x86_64".into(),
         root_device: "/dev/xvda".into(),
         root_size: Some(10),
-        devices: vec!["/dev/xvda".into()],
+        lasting_devices: Vec::new(),
         snapshots: vec![SnapshotId::new(format!("snap-{role}"))],
         created: "2026-11-20T03:05:00.000Z".into(),
         tags: tagged(role, more),
