@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::names::{self, Role};
 use super::observe::Ground;
 use super::{Context, PipelineError, image};
-use crate::cloud::{ErrorKind, ImageRequest};
+use crate::cloud::{ErrorKind, Image, ImageRequest, Tags, tags};
 use crate::id::{ImageId, InstanceId, RunId};
 use crate::node::{Job, Node};
 use crate::run::{Outcome, Run};
@@ -90,16 +90,27 @@ pub(super) async fn take(
     }
 }
 
-/// The error of a raw image that was not taken; where the source is gone it never can be, for a run keeps to what it
-/// began with.
+/// The error of a raw image that was not taken; where the source is gone and no raw image of it was begun, it never can
+/// be, for a run keeps to what it began with.
 async fn unless_gone(
     context: &Context<'_>,
     run: &RunId,
     source: &InstanceId,
     error: PipelineError,
 ) -> PipelineError {
-    if !matches!(error, PipelineError::Cloud(_) | PipelineError::Wait(_)) {
-        return error;
+    match &error {
+        // An answer that was lost may be that of an image.
+        PipelineError::Cloud(cloud) if cloud.is_transient() => return error,
+        PipelineError::Cloud(_) | PipelineError::Wait(_) => {}
+        _ => return error,
+    }
+    let raw = Tags::from([
+        (tags::RUN.to_owned(), run.to_string()),
+        (tags::ROLE.to_owned(), Role::Raw.as_str().to_owned()),
+    ]);
+    match context.cloud.images_tagged(&raw).await {
+        Ok(images) if images.iter().all(Image::is_gone) => {}
+        _ => return error,
     }
     let state = match context.cloud.instance(source).await {
         Ok(seen) if seen.state.is_gone() => seen.state.as_str().to_owned(),

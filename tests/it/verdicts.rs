@@ -113,6 +113,34 @@ fn a_source_that_is_gone_before_its_image_ends_the_run_for_good() {
 }
 
 #[test]
+fn a_source_that_goes_while_its_image_is_made_ends_nothing() {
+    let world = World::new();
+    world.sandbox.behave("-raw-", Behaviour::StaysPending);
+    let pid: Arc<OnceLock<u32>> = Arc::default();
+    world.signal_at(&pid, "KILL", Fate::LoseAnswer, |request| {
+        request.operation == "CreateImage"
+    });
+    let output = world.goldseed(["build", "shop"]).run_as(&pid);
+    world.sandbox.set_hook(None);
+    let requests = world.sandbox.requests();
+    let taken = requests.iter().find(|one| one.operation == "CreateImage");
+    let source = taken.unwrap().parameters["InstanceId"].as_str().unwrap();
+    terminate(&world, source);
+    world.until_instance(source, "terminated");
+    // Six hours pass in two seconds.
+    let run = output.run_id();
+    let pending = world
+        .goldseed(["resume", &run])
+        .env("GOLDSEED_PACE", "0.0001")
+        .run();
+    assert_says(&pending, 5, &["is still pending", "waits for it again"]);
+    assert!(!pending.stderr.contains("cannot go on"), "{pending}");
+    world.sandbox.behave("-raw-", Behaviour::Well);
+    world.succeed(["resume", &run]);
+    assert_eq!(world.images("golden").len(), 1);
+}
+
+#[test]
 fn volumes_go_with_the_machines_of_a_run_and_stay_in_the_fleet_where_the_image_says_so() {
     use aws_sdk_ec2::types::{BlockDeviceMapping, EbsBlockDevice, InstanceType, VolumeType};
     let world = World::new();
