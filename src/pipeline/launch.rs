@@ -8,8 +8,8 @@ use super::observe::{Ground, Place};
 use super::snapshot::Origin;
 use super::{Context, PipelineError, diagnosis, revive};
 use crate::cloud::{
-    Cloud, CloudError, Ensured, Image, Instance, InstanceState, LaunchRequest, Look, Wait,
-    WaitError,
+    Cloud, CloudError, Ensured, ErrorKind, Image, Instance, InstanceState, LaunchRequest, Look,
+    Wait, WaitError,
 };
 use crate::id::{ImageId, InstanceId};
 use crate::node::{Node, NodeError};
@@ -109,11 +109,8 @@ pub(super) async fn machine(
     ];
     let known = look_at(cloud, image).await?;
     let root = plan.seed.volume_size.map(|size| (known.root_device, size));
-    let mut died = 0;
-    for attempt in 1..=TOKENS {
-        if attempt > 1 {
-            driver.must_drive().await?;
-        }
+    let (mut attempt, mut died) = (1, 0);
+    while attempt <= TOKENS {
         let request = LaunchRequest {
             token: names::launch_token(run, role, attempt, &parameters),
             image: image.clone(),
@@ -132,6 +129,9 @@ pub(super) async fn machine(
                 found: Some(state @ (InstanceState::Stopped | InstanceState::Stopping)),
             }) if role != Role::Seed => {
                 cloud.ensure_terminated(&id).await?;
+                until_it_is_gone(cloud, &id).await?;
+                // Not one of those that this loop launched; if it has this token, the launch says so.
+                attempt -= 1;
                 format!("instance {id}: it is {}", state.as_str())
             }
             Ok(Ensured { id, .. }) => match until_it_runs(cloud, &id).await {
@@ -159,6 +159,8 @@ pub(super) async fn machine(
             )));
         }
         cloud.events().warn(format!("launched again: {failure}"));
+        attempt += 1;
+        driver.must_drive().await?;
     }
     Err(PipelineError::Disturbed(format!(
         "this run has launched {TOKENS} machines from {image} and none is left: look for what ends them, then start another run"
@@ -193,6 +195,24 @@ async fn ensure(
         .poll_until(wait, async || match cloud.ensure_instance(request).await {
             Err(error) if error.code.as_deref() == Some("InvalidAMIID.NotFound") => Err(error),
             other => Ok(Look::Ready(other)),
+        })
+        .await
+}
+
+/// Waits until a machine that was terminated shows as that, so that it is not found once more.
+async fn until_it_is_gone(cloud: &Cloud, id: &InstanceId) -> Result<(), WaitError> {
+    let wait = Wait {
+        subject: format!("end of instance {id}"),
+        schedule: RUNNING,
+        // Two in a row: the next call may be answered by another server that has not heard of it.
+        in_a_row: 2,
+        unseen_for: Duration::ZERO,
+    };
+    cloud
+        .poll_until(wait, async || match cloud.instance(id).await {
+            Ok(seen) if !seen.state.is_gone() => Ok(Look::pending(seen.state.as_str())),
+            Err(error) if error.kind != ErrorKind::NotFound => Err(error),
+            _ => Ok(Look::Ready(())),
         })
         .await
 }

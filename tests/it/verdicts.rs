@@ -422,9 +422,20 @@ fn a_machine_that_proves_and_is_in_no_record_and_stopped_is_replaced() {
     world.until_instance(&proof, "running");
     stop(&world, &proof);
     world.until_instance(&proof, "stopped");
+    let before = world.sandbox.requests().len();
     let resumed = world.succeed(["resume", &output.run_id()]);
     assert!(resumed.stderr.contains("launched again"), "{resumed}");
     assert_done(&world, 3);
+    // It is looked at twice, with a pause in between, before another one takes its place.
+    let requests = world.sandbox.requests().split_off(before);
+    let at = |operation: &str| requests.iter().position(|one| one.operation == operation);
+    let (ended, launched) = (at("TerminateInstances"), at("RunInstances"));
+    let between = &requests[ended.unwrap()..launched.unwrap()];
+    let looks = between.iter().filter(|one| {
+        let id = one.parameters["InstanceId.1"].as_str();
+        one.operation == "DescribeInstances" && id == Some(&proof)
+    });
+    assert_eq!(looks.count(), 2, "{between:?}");
 }
 
 /// Lets another process take the run over, which does nothing.
