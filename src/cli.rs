@@ -146,7 +146,8 @@ struct Rollback {
 
 #[derive(Debug, Args)]
 struct Resume {
-    /// The run, as its messages name it; without it, the only one that is unfinished
+    /// The run, as its messages name it; without it, the only one that is unfinished, unless somebody may be at it: its
+    /// environment is held, or somebody else wrote its record in the last 15 minutes (at a long step a build writes none)
     run: Option<String>,
 }
 

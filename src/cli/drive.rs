@@ -80,7 +80,7 @@ pub(super) async fn resume(
         let cloud = guard::connect(invocation, &settings, display.emitter()).await?;
         let record = match &run {
             Some(run) => runs::find(&cloud, &settings, run).await?,
-            None => runs::only_unfinished(&cloud, &settings).await?,
+            None => runs::only_unfinished(&cloud, &settings, &who).await?,
         };
         let recorded = resumable(&settings, &library, &record)?;
         let taken = Run::resume(&cloud, &record.pipeline, &record.run, &who).await?;

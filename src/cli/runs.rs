@@ -1,9 +1,10 @@
 //! `goldseed runs`: the runs of all pipelines; and runs as the command line names them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use clap::Args;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{ExitCode, Failure, Invocation, answer, guard};
 use crate::cloud::Cloud;
@@ -185,48 +186,76 @@ pub(super) async fn find(
     Err(failure)
 }
 
-/// Refuses a run that nobody named and that somebody may drive now: its lease is held.
-async fn must_be_idle(cloud: &Cloud, record: &RunRecord) -> Result<(), Failure> {
-    let Some(environment) = pipeline::changed_environment(record) else {
-        return Ok(());
+/// Refuses a run that nobody named and that somebody may drive now: its lease is held, or somebody else wrote its record
+/// a short while ago. Of a build that is at a long step neither need be so.
+async fn must_be_idle(
+    cloud: &Cloud,
+    record: &RunRecord,
+    written: Option<Timestamp>,
+    who: &str,
+) -> Result<(), Failure> {
+    let refused = |other: &str, why: String| {
+        let run = &record.run;
+        let message =
+            format!("run {run} is the only unfinished one, and {other} may be at it: {why}");
+        Err(Failure::new(Code::Refused, message).hint(format!(
+            "where that process is gone, take the run over: goldseed resume {run}"
+        )))
     };
-    let holder = run::holder(cloud, &environment).await;
-    let holder = holder.map_err(PipelineError::from)?;
-    let Some(lease) = holder.filter(|lease| lease.run == record.run) else {
-        return Ok(());
-    };
-    let (run, who) = (&record.run, &lease.who);
-    let message = format!(
-        "run {run} is the only unfinished one, and {who} may be at it: it holds {} until {}",
-        record.environment, lease.until
-    );
-    Err(Failure::new(Code::Refused, message).hint(format!(
-        "where that process is gone, take the run over: goldseed resume {run}"
-    )))
+    if let Some(environment) = pipeline::changed_environment(record) {
+        let holder = run::holder(cloud, &environment).await;
+        let holder = holder.map_err(PipelineError::from)?;
+        if let Some(lease) = holder.filter(|lease| lease.run == record.run) {
+            let (environment, until) = (&record.environment, lease.until);
+            return refused(&lease.who, format!("it holds {environment} until {until}"));
+        }
+    }
+    let now = pace::now();
+    let recent = cloud.pace().scale(RECENT).max(SHORTEST);
+    match written.filter(|written| record.who != who && is_recent(*written, now, recent)) {
+        Some(written) => {
+            let age = display::age(written, now);
+            refused(&record.who, format!("its record was written {age} ago"))
+        }
+        None => Ok(()),
+    }
 }
 
-/// Finds the one run that is unfinished among the pipelines of the settings.
+/// How long ago the record of a run was written whose driver may be alive. Longer steps write nothing.
+const RECENT: Duration = Duration::from_mins(15);
+
+/// However fast the pace, a run that somebody drives is recent for so long.
+const SHORTEST: Duration = Duration::from_secs(20);
+
+/// Whether something was written less than so long ago; the service's clock may be ahead of ours.
+fn is_recent(written: Timestamp, now: Timestamp, recent: Duration) -> bool {
+    SignedDuration::try_from(recent).is_ok_and(|recent| now.duration_since(written) < recent)
+}
+
+/// Finds the one run that is unfinished among the pipelines of the settings, for `person@host`.
 pub(super) async fn only_unfinished(
     cloud: &Cloud,
     settings: &Settings,
+    who: &str,
 ) -> Result<RunRecord, Failure> {
     let mut unfinished = Vec::new();
     for name in settings.pipelines.keys() {
-        let runs = run::runs(cloud, name).await?.into_iter().flatten();
-        unfinished.extend(runs.filter(|record| record.verdict.is_none()));
+        let runs = run::kept(cloud, name).await?.into_iter();
+        let runs = runs.filter_map(|kept| Some((kept.record.ok()?, kept.written)));
+        unfinished.extend(runs.filter(|(record, _)| record.verdict.is_none()));
     }
     match unfinished.len() {
         0 => Err(Failure::new(Code::Refused, "no run is unfinished")
             .hint("`goldseed runs` lists the runs there are")),
         1 => {
-            let record = unfinished.remove(0);
-            must_be_idle(cloud, &record).await?;
+            let (record, written) = unfinished.remove(0);
+            must_be_idle(cloud, &record, written, who).await?;
             Ok(record)
         }
         count => {
             let message = format!("{count} runs are unfinished: say which one to go on with");
             let mut failure = Failure::new(Code::Refused, message);
-            for record in &unfinished {
+            for (record, _) in &unfinished {
                 let (id, verb, who) = (&record.run, record.verb.as_str(), &record.who);
                 failure = failure.hint(format!(
                     "goldseed resume {id}: {verb} of {}, {}, by {who}",
@@ -236,5 +265,21 @@ pub(super) async fn only_unfinished(
             }
             Err(failure)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_recent_for_a_quarter_of_an_hour() {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        let ago = |seconds| now - SignedDuration::from_secs(seconds);
+        assert!(is_recent(now, now, RECENT));
+        assert!(is_recent(ago(14 * 60), now, RECENT));
+        assert!(!is_recent(ago(15 * 60), now, RECENT));
+        // A clock that is behind the service's.
+        assert!(is_recent(ago(-60), now, RECENT));
     }
 }

@@ -101,3 +101,22 @@ fn resume_without_a_run_takes_none_over_that_somebody_may_drive() {
     minutes_pass(&world);
     world.succeed(["resume"]);
 }
+
+#[test]
+fn resume_without_a_run_leaves_a_build_to_whom_wrote_its_record_a_moment_ago() {
+    let world = World::new();
+    // A build holds no lease.
+    let run = killed_at(&world, ["build", "shop"], "RunInstances").run_id();
+    let refused = world.goldseed(["resume"]).env("LOGNAME", "eve").run();
+    assert_eq!(refused.code, Some(4), "{refused}");
+    let said: Vec<&str> = refused.stderr.split_whitespace().collect();
+    let said = said.join(" ");
+    assert!(said.contains("and ada@"), "{refused}");
+    assert!(said.contains("its record was written"), "{refused}");
+    assert!(
+        said.contains(&format!("goldseed resume {run}")),
+        "{refused}"
+    );
+    let named = world.goldseed(["resume", &run]).env("LOGNAME", "eve").run();
+    assert_eq!(named.code, Some(0), "{named}");
+}
