@@ -1,6 +1,7 @@
 //! Driving a run: connect, record, do the work, tell what came of it. An interrupt leaves the run recorded.
 
 mod ending;
+mod looked;
 mod work;
 
 use std::path::{Path, PathBuf};

@@ -228,6 +228,80 @@ fn a_second_interrupt_leaves_at_once() {
 }
 
 #[test]
+fn what_takes_too_long_after_an_interrupt_is_left_and_named() {
+    let world = World::new();
+    let pid: Arc<OnceLock<u32>> = Arc::default();
+    let process = Arc::clone(&pid);
+    let interrupted = std::sync::Mutex::new(false);
+    world.sandbox.set_hook(Some(Hook::new(move |request| {
+        let mut interrupted = interrupted.lock().unwrap();
+        if request.operation != "SendCommand" {
+            return Fate::Serve;
+        }
+        if !*interrupted && starts_recipes(request) {
+            *interrupted = true;
+            send_signal(*process.wait(), "INT");
+        }
+        // The machine is not reached any more.
+        if *interrupted {
+            Fate::Stall(Duration::from_mins(1))
+        } else {
+            Fate::Serve
+        }
+    })));
+    let output = world.goldseed(["rebuild", "shop"]).run_as(&pid);
+    assert_eq!(output.code, Some(130), "{output}");
+    let said = output.stderr.split_whitespace().collect::<Vec<_>>();
+    let said = said.join(" ");
+    let open = "not known after 6 s: whether the recipes on the seed are stopped";
+    assert!(said.contains(open), "{output}");
+    // What came in time is told.
+    assert!(said.contains(&world.machine("seed")), "{output}");
+    assert!(!said.contains("whether the step is recorded"), "{output}");
+    let run = output.run_id();
+    assert!(said.contains(&format!("goldseed resume {run}")), "{output}");
+}
+
+#[test]
+fn an_interrupt_of_a_process_that_was_taken_over_stops_nothing() {
+    let world = World::new();
+    let pid: Arc<OnceLock<u32>> = Arc::default();
+    let process = Arc::clone(&pid);
+    let slept = std::sync::Mutex::new(false);
+    let (sleeps, asleep) = std::sync::mpsc::channel();
+    world.sandbox.set_hook(Some(Hook::new(move |request| {
+        let starts = request.operation == "SendCommand" && starts_recipes(request);
+        if !starts || std::mem::replace(&mut *slept.lock().unwrap(), true) {
+            return Fate::Serve;
+        }
+        send_signal(*process.wait(), "STOP");
+        sleeps.send(()).unwrap();
+        Fate::LoseAnswer
+    })));
+    let run = OnceLock::new();
+    let slow = std::thread::scope(|scope| {
+        let slow = scope.spawn(|| world.goldseed(["rebuild", "shop"]).run_as(&pid));
+        asleep.recv_timeout(Duration::from_mins(1)).unwrap();
+        let pages = world.parameters();
+        let page = pages.keys().find(|name| name.contains("/runs/")).unwrap();
+        let id = run.get_or_init(|| page.rsplit('/').nth(1).unwrap().to_owned());
+        world.succeed(["resume", id]);
+        send_signal(*pid.wait(), "INT");
+        send_signal(*pid.wait(), "CONT");
+        slow.join().unwrap()
+    });
+    assert_eq!(slow.code, Some(130), "{slow}");
+    assert!(slow.stderr.contains("is driven by ada@"), "{slow}");
+    assert!(!slow.stderr.contains("goldseed resume"), "{slow}");
+    let requests = world.sandbox.requests();
+    let stops = |one: &goldseed::sandbox::RequestSeen| {
+        one.operation == "SendCommand" && one.parameters.to_string().contains("# goldseed stop ")
+    };
+    assert!(!requests.iter().any(stops), "{slow}");
+    assert_converged(&world, "taken over");
+}
+
+#[test]
 fn a_process_that_dies_at_any_change_leaves_a_run_that_goes_on() {
     // The changes of an undisturbed rebuild, as they come. Of the many commands and pages of the record some are
     // enough; the first page is left out, as before it there is no run.

@@ -1,5 +1,8 @@
 //! How a run ends for the person: done, failed, or interrupted; with what exists and what to do next.
 
+use std::time::Duration;
+
+use super::looked::{Facts, Looked};
 use super::{Halted, Made, ended};
 use crate::cli::signals::interrupted;
 use crate::cli::{ExitCode, Failure};
@@ -7,6 +10,7 @@ use crate::display::Display;
 use crate::event::Event;
 use crate::failure::ExitCode as Code;
 use crate::id::{ImageId, StepId};
+use crate::pace::spoken;
 use crate::pipeline::{self, Context, PipelineError};
 use crate::record::Verdict;
 use crate::run::{Run, StoreError};
@@ -138,7 +142,7 @@ pub(super) async fn explain(
     failure
 }
 
-fn kept_lease(error: &PipelineError) -> String {
+pub(super) fn kept_lease(error: &PipelineError) -> String {
     format!("the lease on the environment was not given back and ends by itself: {error}")
 }
 
@@ -193,7 +197,11 @@ fn state_of_environment(context: &Context<'_>, run: &Run) -> String {
     }
 }
 
-/// Says what exists after an interrupt; a second interrupt leaves at once.
+/// How long is looked at most after an interrupt. With the present call, which may take an attempt's time before, it is
+/// less than the 90 s after which service managers kill (systemd.conf, `DefaultTimeoutStopSec`).
+const LIMIT: Duration = Duration::from_secs(50);
+
+/// Says what exists after an interrupt; a second interrupt leaves at once, and so does the end of the time for it.
 pub(super) async fn interrupt(
     display: &Display,
     context: &Context<'_>,
@@ -202,51 +210,38 @@ pub(super) async fn interrupt(
     error: Option<PipelineError>,
 ) -> Result<ExitCode, Failure> {
     let id = &run.id().clone();
+    let Halted { signal, at_once } = halted;
     let mut failure = Failure::new(
         Code::Interrupted,
-        format!("interrupted by {}; run {id} is recorded", halted.signal),
+        format!("interrupted by {signal}; run {id} is recorded"),
     );
     failure.causes.extend(error.map(|error| error.to_string()));
-    let looked = tokio::select! {
-        looked = async {
-            let saved = run.save().await;
-            let let_go = pipeline::let_go(context, run).await;
-            let stopped = pipeline::stop_work(context.cloud, run.record()).await;
-            (saved, let_go, stopped, pipeline::left_by(context.cloud, id).await)
-        }, if !halted.at_once => Some(looked),
-        _ = interrupted(), if !halted.at_once => None,
-        else => None,
+    let pace = context.cloud.pace();
+    let limit = pace.scale(LIMIT).max(2 * context.cloud.attempt_timeout());
+    let mut looked = Looked::default();
+    let cut_off = tokio::select! {
+        biased;
+        () = std::future::ready(()), if at_once => Some(AGAIN.to_owned()),
+        () = looked.look(context, run) => None,
+        _ = interrupted() => Some(AGAIN.to_owned()),
+        () = pace.sleep_unscaled(limit) => Some(format!(
+            "not known after {}: {}",
+            spoken(limit),
+            looked.open().join(", ")
+        )),
     };
-    let mut facts = Vec::new();
-    match looked {
-        Some((saved, let_go, stopped, left)) => {
-            if let Err(error) = let_go {
-                failure.causes.push(kept_lease(&error));
-            }
-            if let Err(error) = saved {
-                failure.causes.push(format!(
-                    "the step that was interrupted could not be recorded: {error}"
-                ));
-            }
-            if let Err(error) = stopped {
-                failure.causes.push(format!(
-                    "what runs on the seed could not be stopped: {error}"
-                ));
-            }
-            match left {
-                Ok(list) => facts = list,
-                Err(error) => failure
-                    .causes
-                    .push(format!("what exists could not be looked up: {error}")),
-            }
-        }
-        None => failure
-            .causes
-            .push("interrupted again: nothing more was looked up".to_owned()),
+    let (mut facts, mut next) = (Facts::new(), Vec::new());
+    if let Some(Err(StoreError::TakenOver { who, page, .. })) = &looked.drives {
+        failure.message =
+            format!("interrupted by {signal}; run {id} is driven by {who} now (page {page})");
+        failure.causes.clear();
+    } else {
+        facts = looked.tell(&mut failure.causes);
+        failure.causes.extend(cut_off);
+        failure.hints.push(state_of_environment(context, run));
+        next = ways_on(run);
+        failure.hints.extend(next.iter().map(|way| offered(way)));
     }
-    failure.hints.push(state_of_environment(context, run));
-    let next = ways_on(run);
-    failure.hints.extend(next.iter().map(|way| offered(way)));
     context.cloud.events().emit(Event::RunFinished {
         run: id.clone(),
         success: false,
@@ -256,3 +251,6 @@ pub(super) async fn interrupt(
     });
     ended(display, Err(failure))
 }
+
+/// What is said after a second interrupt.
+const AGAIN: &str = "interrupted again: nothing more was looked up";
