@@ -222,8 +222,8 @@ async fn a_renewal_that_does_not_get_through_is_made_at_the_next_look() {
     // It is renewed once half of its term, which is twenty seconds at least, is over.
     while held.renew().await.is_ok() {
         assert!(Instant::now() < until, "it was never renewed");
-        let pace = hurried.pace();
-        pace.sleep_unscaled(Duration::from_millis(50)).await;
+        let scaled = hurried.pace();
+        scaled.sleep_unscaled(Duration::from_millis(50)).await;
     }
     assert!(place.lease(name).await.until == taken.until);
     held.renew().await.unwrap_err();

@@ -201,6 +201,9 @@ fn state_of_environment(context: &Context<'_>, run: &Run) -> String {
 /// less than the 90 s after which service managers kill (systemd.conf, `DefaultTimeoutStopSec`).
 const LIMIT: Duration = Duration::from_secs(50);
 
+/// However fast the pace, a busy machine has so long for it.
+const SHORTEST: Duration = Duration::from_secs(6);
+
 /// Says what exists after an interrupt; a second interrupt leaves at once, and so does the end of the time for it.
 pub(super) async fn interrupt(
     display: &Display,
@@ -217,12 +220,12 @@ pub(super) async fn interrupt(
     );
     failure.causes.extend(error.map(|error| error.to_string()));
     let pace = context.cloud.pace();
-    let limit = pace.scale(LIMIT).max(2 * context.cloud.attempt_timeout());
+    let limit = pace.scale(LIMIT).max(SHORTEST);
     let mut looked = Looked::default();
     let cut_off = tokio::select! {
         biased;
         () = std::future::ready(()), if at_once => Some(AGAIN.to_owned()),
-        () = looked.look(context, run) => None,
+        () = Box::pin(looked.look(context, run)) => None,
         _ = interrupted() => Some(AGAIN.to_owned()),
         () = pace.sleep_unscaled(limit) => Some(format!(
             "not known after {}: {}",
