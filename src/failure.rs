@@ -294,8 +294,14 @@ impl From<PipelineError> for Failure {
                 .hint("look for what reboots the machine (its console, a recipe's command), then `goldseed resume`"),
             PipelineError::Unsettled(_) => Self::new(ExitCode::Recipe, error.to_string())
                 .hint("a step is to look first and change only what differs; give a `run` its `unless` or `creates`"),
-            PipelineError::Overtaken { .. } => Self::new(ExitCode::Refused, error.to_string())
-                .hint("this run is over; `goldseed history` tells who changed what"),
+            PipelineError::Overtaken { ref data, .. } => {
+                let mut failure = Self::new(ExitCode::Refused, error.to_string())
+                    .hint("this run is over; `goldseed history` tells who changed what");
+                if let Some(data) = data {
+                    failure.hints.push(data.way_out.clone());
+                }
+                failure
+            }
             PipelineError::RolledBack { .. } => Self::new(ExitCode::RolledBack, error.to_string())
                 .hint("Beanstalk's events above say what was not well; the image is kept, in quarantine"),
             PipelineError::Ledger(LedgerError::OtherEnvironment { ref pipeline, .. }) => {

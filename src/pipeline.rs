@@ -129,7 +129,8 @@ pub enum PipelineError {
     /// The environment is Ready on a base image that is neither the one this run found nor the one it was to set.
     #[error(
         "the base image of {environment} is {now} now and was {was} when this run looked: somebody changed it, and \
-         nothing was sent"
+         no update was sent{}",
+        .data.as_ref().map_or_else(String::new, |data| format!("; {}", data.reason))
     )]
     Overtaken {
         /// The environment's name.
@@ -138,6 +139,8 @@ pub enum PipelineError {
         now: ImageId,
         /// The one that this run found.
         was: ImageId,
+        /// What stays behind, where this run has begun to change the data.
+        data: Option<Box<Refusal>>,
     },
     /// What the run was ready for is not there any more, and its update was not sent and is not sent any more.
     #[error("outdated: {}", .0.first().map_or("no reason", |refusal| &refusal.reason))]

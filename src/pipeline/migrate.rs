@@ -111,6 +111,19 @@ fn is_cut_off(record: &RunRecord, environment: &EnvironmentId) -> bool {
         && abandon::changed_environment(record).as_ref() == Some(environment)
 }
 
+/// What stays behind of a run that ends after it has begun to change the data.
+pub(super) fn left_behind(run: &Run, ready: &Ready) -> Option<Refusal> {
+    let what = match (is_done(run), abandon::has_migrated(run.record())) {
+        (true, _) => "was changed",
+        (false, true) => "may have been changed in part",
+        (false, false) => return None,
+    };
+    Some(Refusal::new(
+        format!("the data {what} for {}, and stays so", ready.target),
+        "look whether what serves now lives with that; where it does not, restore the database from before this run",
+    ))
+}
+
 /// Terminates the machine of a run that ends before it has changed the data.
 pub(super) async fn clear(context: &Context<'_>, run: &Run) -> Result<(), PipelineError> {
     for machine in machines(context.cloud, run.record()).await? {

@@ -81,7 +81,8 @@ pub(super) async fn and_watch(
             preflight::again::promotion(context, (run, &held), ready, wish, broken).await?;
         }
     }
-    update(run, context, ready, &way, &mut held).await?;
+    let sent = update(run, context, ready, &way, &mut held).await;
+    sent.map_err(|error| with_data(error, run, ready))?;
     if let watch::Verdict::Unwell(reason) = watched(run, context, ready, &way, &mut held).await? {
         if migration.is_some_and(|migration| migration.breaks) {
             if let Some(image) = ready.target.image() {
@@ -107,6 +108,24 @@ pub(super) async fn and_watch(
         current: ready.target.clone(),
         previous: ready.previous.clone(),
     })
+}
+
+/// Adds what stays behind to the end of a run that was overtaken right before it sent its update.
+fn with_data(error: PipelineError, run: &Run, ready: &Ready) -> PipelineError {
+    match error {
+        PipelineError::Overtaken {
+            environment,
+            now,
+            was,
+            data: None,
+        } => PipelineError::Overtaken {
+            environment,
+            now,
+            was,
+            data: migrate::left_behind(run, ready).map(Box::new),
+        },
+        other => other,
+    }
 }
 
 /// Whether the update of a promotion, or of a rollback that was asked for, was not sent yet.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use goldseed::sandbox::{Behaviour, Fate};
+use goldseed::sandbox::{Behaviour, Fate, Hook};
 
-use super::unsent::minutes_pass;
+use super::unsent::{assert_says, minutes_pass};
 use super::world::World;
 
 /// A recipe whose new version changes the data.
@@ -178,4 +178,51 @@ fn while_a_migration_may_run_nobody_else_changes_the_environment() {
     world.succeed(["resume", &run]);
     world.edit("text: Hello", "text: Good evening");
     world.succeed(["rebuild", "shop"]);
+}
+
+/// Has a rebuild begin and cuts it off where its record says that it begins this step.
+fn cut_off_before(world: &World, step: &'static str) -> String {
+    world.sandbox.set_hook(Some(Hook::new(move |request| {
+        let text = request.parameters.to_string();
+        if request.operation == "PutParameter" && text.contains(step) {
+            Fate::refused("AccessDeniedException", "not authorized")
+        } else {
+            Fate::Serve
+        }
+    })));
+    let cut = world.run(["rebuild", "shop"]);
+    world.sandbox.set_hook(None);
+    assert_eq!(cut.code, Some(5), "{cut}");
+    cut.run_id()
+}
+
+#[test]
+fn data_that_belongs_to_somebody_elses_release_is_not_migrated() {
+    let world = migrating("migrations: compatible\n");
+    let early = cut_off_before(&world, "migrate/data");
+    minutes_pass(&world);
+    world.succeed(["rebuild", "shop"]);
+    let from = world.sandbox.requests().len();
+    let over = world.run(["resume", &early]);
+    assert_eq!(over.code, Some(4), "{over}");
+    assert_says(&over, "somebody changed it, and no update was sent");
+    assert!(!over.stderr.contains("the data may"), "{over}");
+    let requests = world.sandbox.requests().split_off(from);
+    let sent = requests.iter().any(|one| one.operation == "SendCommand");
+    assert!(!sent, "the machine was told something: {over}");
+    assert_eq!(world.machines().len(), 0, "{over}");
+    let again = world.run(["resume", &early]);
+    assert_says(&again, "has ended: overtaken");
+}
+
+#[test]
+fn a_run_that_is_overtaken_after_it_has_migrated_says_so() {
+    let world = migrating("migrations: compatible\n");
+    let run = cut_off_before(&world, "migrate/terminate");
+    world.succeed(["rebuild", "shop"]);
+    let over = world.run(["resume", &run]);
+    assert_eq!(over.code, Some(4), "{over}");
+    assert_says(&over, "no update was sent; the data was changed for ami-");
+    assert_says(&over, "restore the database");
+    assert_says(&world.run(["resume", &run]), "has ended: overtaken");
 }

@@ -49,8 +49,10 @@ fn deregister_golden(world: &World) {
     world.wait_for(call.send()).unwrap();
 }
 
+/// The text is said, wherever its lines are broken.
 pub(crate) fn assert_says(output: &Output, text: &str) {
-    assert!(output.stderr.contains(text), "{text}: {output}");
+    let words: Vec<&str> = output.stderr.split_whitespace().collect();
+    assert!(words.join(" ").contains(text), "{text}: {output}");
 }
 
 /// The run ends: it cannot be gone on with any more.

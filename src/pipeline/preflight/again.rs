@@ -1,7 +1,8 @@
 //! Preflight once more, right before a swap is sent: a run that goes on may stand on what was found hours ago.
 
 use super::{Facts, Ready, Refusal, facts, image, refusals, refuse, standing_refusals, way_back};
-use crate::cloud::tags;
+use crate::cloud::{ConfigurationSet, tags};
+use crate::id::ImageId;
 use crate::pipeline::migrate;
 use crate::pipeline::unsent::{Seen, judge};
 use crate::pipeline::{Context, PipelineError, Wish, abandon};
@@ -62,8 +63,9 @@ pub(in crate::pipeline) async fn rollback(
     refuse_or_end(context, (run, held), &facts, ready, outdated, list).await
 }
 
-/// Refuses. What is `outdated` stays so, however often the run is gone on with: a run that has begun is over then, if
-/// its update was not sent and no other process of it may send it, and its migration does not run any more.
+/// Refuses. What is `outdated` stays so, however often the run is gone on with, and so does another base image: a run
+/// that has begun is over then, if its update was not sent and no other process of it may send it, and its migration does
+/// not run any more.
 async fn refuse_or_end(
     context: &Context<'_>,
     (run, held): (&Run, &Held),
@@ -72,9 +74,22 @@ async fn refuse_or_end(
     mut outdated: Vec<Refusal>,
     list: Vec<Refusal>,
 ) -> Result<(), PipelineError> {
-    if outdated.is_empty() || abandon::has_begun(run.record()).is_none() {
+    let others = others_image(facts, ready);
+    let overtaken = |now: ImageId| PipelineError::Overtaken {
+        environment: facts.environment.name.clone(),
+        now,
+        was: ready.previous_image.clone(),
+        data: migrate::left_behind(run, ready).map(Box::new),
+    };
+    if abandon::has_begun(run.record()).is_none() {
+        if let Some(now) = others {
+            return Err(overtaken(now));
+        }
         outdated.extend(list);
         return refuse(outdated);
+    }
+    if outdated.is_empty() && others.is_none() {
+        return refuse(list);
     }
     let unsent = judge(facts.environment.is_ready(), &facts.sets, ready) == Seen::Unsent;
     let mut holds = Vec::new();
@@ -104,25 +119,31 @@ async fn refuse_or_end(
         }
     }
     if unsent && holds.is_empty() {
-        outdated.extend(migrated(run, ready));
+        if let Some(now) = others {
+            return Err(overtaken(now));
+        }
+        outdated.extend(migrate::left_behind(run, ready));
         return Err(PipelineError::Outdated(outdated));
     }
+    outdated.extend(others.map(|now| {
+        let (name, was) = (&facts.environment.name, &ready.previous_image);
+        Refusal::new(
+            format!("the base image of {name} is {now} now and was {was} when this run looked"),
+            "start another run, which looks at what is deployed now",
+        )
+    }));
     outdated.extend(list);
     outdated.extend(holds);
     refuse(outdated)
 }
 
-/// What stays behind of a run that ends after it has begun to change the data.
-fn migrated(run: &Run, ready: &Ready) -> Option<Refusal> {
-    let what = match (migrate::is_done(run), abandon::has_migrated(run.record())) {
-        (true, _) => "was changed",
-        (false, true) => "may have been changed in part",
-        (false, false) => return None,
-    };
-    Some(Refusal::new(
-        format!("the data {what} for {}, and stays so", ready.target),
-        "look whether what serves now lives with that; where it does not, restore the database from before this run",
-    ))
+/// The image that is deployed where it is neither what this run found nor what it was to set: somebody else's release.
+/// While the environment is not Ready it may still be on its way to one of them.
+fn others_image(facts: &Facts, ready: &Ready) -> Option<ImageId> {
+    let settled = facts.environment.is_ready();
+    let now = facts.deployed().filter(|_| settled)?;
+    let known = [&ready.previous_image, &ready.target_image];
+    ConfigurationSet::image(now).filter(|now| !known.contains(&now))
 }
 
 fn gone(id: &crate::id::ImageId) -> Refusal {

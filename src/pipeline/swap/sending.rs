@@ -28,6 +28,7 @@ pub(super) async fn send(
                     environment,
                     now: image,
                     was,
+                    data: None,
                 }
             } else {
                 PipelineError::Disturbed(format!(
