@@ -253,8 +253,12 @@ pub async fn promote(
     if let Err(error) = &promoted
         && error.ends(run.record())
     {
-        // Nobody comes back to a machine of a run that has ended.
-        migrate::clear(context, run).await?;
+        // Nobody comes back to a machine of a run that has ended. How it ended matters more than a machine, which a sweep
+        // finds.
+        if let Err(uncleared) = migrate::clear(context, run).await {
+            let text = format!("the machine for the migration was not terminated: {uncleared}");
+            context.cloud.events().warn(text);
+        }
     }
     promoted
 }

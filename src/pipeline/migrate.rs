@@ -124,9 +124,14 @@ pub(super) fn left_behind(run: &Run, ready: &Ready) -> Option<Refusal> {
     ))
 }
 
-/// Terminates the machine of a run that ends before it has changed the data.
+/// Terminates the machine of a run that ends before it has changed the data, unless another process drives the run by
+/// now: that one may be changing the data there.
 pub(super) async fn clear(context: &Context<'_>, run: &Run) -> Result<(), PipelineError> {
-    for machine in machines(context.cloud, run.record()).await? {
+    let machines = machines(context.cloud, run.record()).await?;
+    if !machines.is_empty() {
+        run.driver().must_drive().await?;
+    }
+    for machine in machines {
         let id = &machine.id;
         let text = format!("terminate {id}, which was to change the data");
         context.cloud.events().note(text);

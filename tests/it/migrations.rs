@@ -181,7 +181,7 @@ fn while_a_migration_may_run_nobody_else_changes_the_environment() {
 }
 
 /// Has a rebuild begin and cuts it off where its record says that it begins this step.
-fn cut_off_before(world: &World, step: &'static str) -> String {
+pub(crate) fn cut_off_before(world: &World, step: &'static str) -> String {
     world.sandbox.set_hook(Some(Hook::new(move |request| {
         let text = request.parameters.to_string();
         if request.operation == "PutParameter" && text.contains(step) {

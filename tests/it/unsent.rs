@@ -187,28 +187,56 @@ fn a_migration_is_not_abandoned_and_no_rollback_is_offered_for_it() {
     assert_says(&over, "the data may have been changed in part");
 }
 
+/// A run that is cut off after its machine was launched and before the data is changed; then somebody deploys another
+/// version.
+fn idle_migration(world: &World) -> String {
+    super::migrations::give_recipe(world, "migrations: compatible\n");
+    deploy(world, "v1");
+    let run = super::migrations::cut_off_before(world, "migrate/data");
+    assert_eq!(world.machines(), ["migration"]);
+    deploy(world, "v2");
+    run
+}
+
 #[test]
 fn a_refused_run_takes_its_idle_migration_machine_with_it() {
     let world = World::new();
-    super::migrations::give_recipe(&world, "migrations: compatible\n");
-    deploy(&world, "v1");
-    // It is cut off after its machine was launched and before the data is changed.
+    let run = idle_migration(&world);
+    let refused = world.run(["resume", &run]);
+    assert_eq!(refused.code, Some(4), "{refused}");
+    assert_says(&refused, "is v2 now and was v1");
+    assert_eq!(world.machines().len(), 0, "{refused}");
+    assert_says(&world.run(["resume", &run]), "has ended: refused");
+}
+
+#[test]
+fn a_process_that_drives_the_run_no_more_leaves_its_migration_alone() {
+    let world = World::new();
+    let run = idle_migration(&world);
+    let judges = |request: &Request| request.operation == "DescribeConfigurationSettings";
+    let refused = world.meanwhile(["resume", &run], judges, || {
+        // Another process takes the run over, and uses the machine.
+        let page = |number: u32| format!("/goldseed/shop/runs/{run}/{number}");
+        let taken = world.parameters()[&page(2)].last().unwrap().clone();
+        world.put_parameter(&page(3), &taken);
+    });
+    assert_eq!(refused.code, Some(4), "{refused}");
+    assert_eq!(world.machines(), ["migration"], "{refused}");
+}
+
+#[test]
+fn a_machine_that_cannot_be_terminated_does_not_hide_why_its_run_ended() {
+    let world = World::new();
+    let run = idle_migration(&world);
     world.sandbox.set_hook(Some(Hook::new(|request| {
-        let text = request.parameters.to_string();
-        if request.operation == "PutParameter" && text.contains("migrate/data") {
-            Fate::refused("AccessDeniedException", "not authorized")
+        if request.operation == "TerminateInstances" {
+            Fate::refused("OperationNotPermitted", "not possible")
         } else {
             Fate::Serve
         }
     })));
-    let cut = world.run(["rebuild", "shop"]);
-    world.sandbox.set_hook(None);
-    assert_eq!(cut.code, Some(5), "{cut}");
-    assert_eq!(world.machines(), ["migration"], "{cut}");
-    deploy(&world, "v2");
-    let refused = world.run(["resume", &cut.run_id()]);
+    let refused = world.run(["resume", &run]);
     assert_eq!(refused.code, Some(4), "{refused}");
     assert_says(&refused, "is v2 now and was v1");
-    assert_eq!(world.machines().len(), 0, "{refused}");
-    assert_says(&world.run(["resume", &cut.run_id()]), "has ended: refused");
+    assert_says(&refused, "the machine for the migration was not terminated");
 }
