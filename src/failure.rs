@@ -6,7 +6,10 @@ use crate::cloud::WaitError;
 use crate::document::Diagnostics;
 use crate::id::InstanceId;
 use crate::node::NodeError;
-use crate::pipeline::{AbandonError, PipelineError, PlanError, Refusal, Seen, Unanswered};
+use crate::pipeline::{
+    AbandonError, FailedMigration, PipelineError, PlanError, RecipeFailure, Refusal, Seen,
+    Unanswered,
+};
 use crate::record::Verb;
 use crate::run::{LeaseError, LedgerError, StoreError, wait_for};
 use crate::settings::SettingsError;
@@ -214,9 +217,17 @@ impl From<AbandonError> for Failure {
                     Seen::InService if verb != Verb::Rollback => {
                         failure.hint(format!("or go back: goldseed rollback {pipeline}"))
                     }
-                    Seen::Held(until) => failure.hint(format!(
-                        "nothing came of it yet, and a process of it may be at it until a minute after {until}: try \
-                         again then"
+                    Seen::Held(lease) => failure.hint(format!(
+                        "nothing came of it yet, and a process of run {} may be at it until a minute after {}: try again \
+                         then",
+                        lease.run, lease.until
+                    )),
+                    Seen::Migrating(machine) => failure.hint(format!(
+                        "it may still be at that on {machine}: look whether it is done there, terminate {machine}, then give \
+                         the run up: goldseed abandon {run} --data-stays"
+                    )),
+                    Seen::DataStays => failure.hint(format!(
+                        "or give it up and leave the data as it is now: goldseed abandon {run} --data-stays"
                     )),
                     Seen::InService | Seen::Unsent | Seen::Unclear => failure,
                 }
@@ -250,6 +261,44 @@ impl From<Unanswered> for Failure {
     }
 }
 
+impl From<RecipeFailure> for Failure {
+    fn from(failed: RecipeFailure) -> Self {
+        let failure = Self::new(ExitCode::Recipe, failed.to_string());
+        if failed.lines.iter().any(|line| line.contains(DISK_FULL)) {
+            failure.hint(more_disk(&failed.instance))
+        } else {
+            failure
+        }
+    }
+}
+
+impl From<FailedMigration> for Failure {
+    fn from(migration: FailedMigration) -> Self {
+        let FailedMigration {
+            failed,
+            run,
+            environment,
+            serves,
+            breaks,
+        } = migration;
+        let machine = failed.instance.clone();
+        let lives = if breaks {
+            ", whose code cannot live with migrated data"
+        } else {
+            ""
+        };
+        Self::from(failed)
+            .hint(format!(
+                "nothing runs on {machine} any more, which stays for a look; {environment} runs {serves} as before{lives}, and \
+                 other runs may change it"
+            ))
+            .hint(format!(
+                "to go back restore the database from before this run, then end the run: goldseed abandon {run} \
+                 --data-stays"
+            ))
+    }
+}
+
 impl From<PipelineError> for Failure {
     fn from(error: PipelineError) -> Self {
         match error {
@@ -275,12 +324,8 @@ impl From<PipelineError> for Failure {
                     .hint("nothing is lost: it goes on in AWS, and `goldseed resume` waits for it again")
             }
             PipelineError::Unanswered(machine) => (*machine).into(),
-            PipelineError::Recipe(ref failed) => {
-                let full = failed.lines.iter().any(|line| line.contains(DISK_FULL));
-                let instance = failed.instance.clone();
-                let failure = Self::new(ExitCode::Recipe, error.to_string());
-                if full { failure.hint(more_disk(&instance)) } else { failure }
-            }
+            PipelineError::Recipe(failed) => failed.into(),
+            PipelineError::Migration(failed) => (*failed).into(),
             PipelineError::Node(NodeError::Command { ref instance, ref output, .. })
                 if output.contains(DISK_FULL) =>
             {

@@ -40,11 +40,13 @@ use crate::record::{BaseImage, RunRecord, Verdict};
 use crate::run::{LeaseError, LedgerError, Outcome, Run, StepError, StoreError};
 
 pub use abandon::{
-    AbandonError, abandon, changed_environment, has_begun, may_abandon, must_be_removable,
+    AbandonError, DataStays, abandon, changed_data, changed_environment, has_begun, may_abandon,
+    must_be_removable,
 };
 pub use apply::RecipeFailure;
 pub use diagnosis::{Finding, Unanswered};
 pub use launch::user_data;
+pub use migrate::FailedMigration;
 pub use plan::{Migration, Plan, PlanError, Source};
 pub use preflight::Refusal;
 pub use rehearse::{Scripts, Stage, rehearse};
@@ -86,6 +88,9 @@ pub enum PipelineError {
     /// A step or a check of a recipe failed; the environment is as it was.
     #[error(transparent)]
     Recipe(#[from] RecipeFailure),
+    /// A migration failed and has ended by itself; the environment is as it was, but for its data.
+    #[error(transparent)]
+    Migration(Box<FailedMigration>),
     /// The environment was not well with the new image and was taken back.
     #[error("the environment was not well with {image} and is back on {previous}: {reason}")]
     RolledBack {

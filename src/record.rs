@@ -112,6 +112,9 @@ pub struct StepRecord {
     pub output: serde_json::Value,
 }
 
+/// The output of a step that is not done and has ended by itself.
+pub const ENDED: &str = "ended";
+
 fn first() -> u32 {
     1
 }
@@ -166,6 +169,12 @@ impl RunRecord {
     pub fn is_done(&self, id: &str) -> bool {
         self.step(&StepId::new(id))
             .is_some_and(|step| step.milliseconds.is_some())
+    }
+
+    /// Tells whether a step that is not done has ended by itself: nothing of it goes on without a process of the run.
+    pub fn has_ended(&self, id: &str) -> bool {
+        self.step(&StepId::new(id))
+            .is_some_and(|step| step.milliseconds.is_none() && step.output == ENDED)
     }
 
     /// Returns the step that was started and not finished.

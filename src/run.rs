@@ -23,7 +23,7 @@ use crate::cloud::{Cloud, CloudError};
 use crate::event::Event;
 use crate::id::{RunId, StepId};
 use crate::pace;
-use crate::record::{FORMAT, RunRecord, StepRecord, Verb, Verdict, Writer};
+use crate::record::{ENDED, FORMAT, RunRecord, StepRecord, Verb, Verdict, Writer};
 
 pub use driver::Driver;
 pub use kept::{Kept, kept, kept_in, runs};
@@ -219,7 +219,10 @@ impl Run {
             .iter_mut()
             .find(|record| record.id == step)
         {
-            Some(failed) => failed.attempt += 1,
+            Some(failed) => {
+                failed.attempt += 1;
+                failed.output = serde_json::Value::Null;
+            }
             None => self.record.steps.push(StepRecord {
                 id: step.clone(),
                 attempt: 1,
@@ -281,6 +284,15 @@ impl Run {
                 step.output = serde_json::Value::Null;
             }
         }
+    }
+
+    /// Records that what a failed step began has ended by itself, until the step is begun once more.
+    pub async fn has_ended(&mut self, step: &str) -> Result<(), StoreError> {
+        let mut steps = self.record.steps.iter_mut();
+        if let Some(failed) = steps.find(|record| record.id.as_str() == step) {
+            failed.output = ENDED.into();
+        }
+        self.save().await
     }
 
     /// Ends the run. Who took it over since has read either this verdict, or no page after which it counts.

@@ -9,7 +9,7 @@ use crate::cloud::Cloud;
 use crate::event::Event;
 use crate::failure::ExitCode as Code;
 use crate::id::{RunId, StepId};
-use crate::pipeline::{self, Cleared};
+use crate::pipeline::{self, Cleared, DataStays};
 use crate::record::RunRecord;
 use crate::settings::Settings;
 
@@ -17,6 +17,9 @@ use crate::settings::Settings;
 pub(super) struct Abandon {
     /// The run, as its messages name it
     run: String,
+    /// The run has begun to change data: it stays as it is
+    #[arg(long)]
+    data_stays: bool,
 }
 
 /// The one stage that is shown.
@@ -27,13 +30,14 @@ pub(super) async fn run(invocation: &Invocation, abandon: &Abandon) -> Result<Ex
     let settings = Settings::load(&invocation.global.file)?;
     let display = drive::display(invocation);
     let who = drive::who(invocation);
+    let said = DataStays(abandon.data_stays);
     let connected = OnceCell::new();
     let work = async {
         let cloud = guard::connect(invocation, &settings, display.emitter()).await?;
         let cloud = connected.get_or_init(|| cloud);
         let record = runs::find(cloud, &settings, &run).await?;
-        pipeline::must_be_removable(cloud, &record).await?;
-        carry_out(cloud, &record, &who).await
+        pipeline::must_be_removable(cloud, &record, said).await?;
+        carry_out(cloud, &record, &who, said).await
     };
     let result = tokio::select! {
         result = work => result,
@@ -90,7 +94,12 @@ async fn interrupted(
     failure.hint(again)
 }
 
-async fn carry_out(cloud: &Cloud, record: &RunRecord, who: &str) -> Result<ExitCode, Failure> {
+async fn carry_out(
+    cloud: &Cloud,
+    record: &RunRecord,
+    who: &str,
+    said: DataStays,
+) -> Result<ExitCode, Failure> {
     let run = &record.run;
     let events = cloud.events();
     let step = StepId::new(format!("{STAGE}/run"));
@@ -113,7 +122,7 @@ async fn carry_out(cloud: &Cloud, record: &RunRecord, who: &str) -> Result<ExitC
         facts,
         next,
     };
-    match pipeline::abandon(cloud, record, who).await {
+    match pipeline::abandon(cloud, record, who, said).await {
         Ok(Cleared { removed, kept }) => {
             events.emit(Event::StepFinished {
                 step,
@@ -129,8 +138,12 @@ async fn carry_out(cloud: &Cloud, record: &RunRecord, who: &str) -> Result<ExitC
                 0 => "",
                 _ => ", but for what is to be kept",
             };
+            let data = match pipeline::changed_data(record) {
+                Some(changed) => format!(", but its data {changed}, and stays so"),
+                None => String::new(),
+            };
             let verdict = format!(
-                "run {run} is abandoned and what it made is removed{but}; {} was not touched",
+                "run {run} is abandoned and what it made is removed{but}; {} was not touched{data}",
                 record.environment
             );
             let next = format!("goldseed {} {}", record.verb.as_str(), record.pipeline);

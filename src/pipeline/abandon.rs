@@ -80,6 +80,9 @@ impl From<WaitError> for AbandonError {
     }
 }
 
+/// That a run has begun to change the data.
+const MIGRATED: &str = "migrated the data";
+
 /// What a run may have changed beyond what it has built, if it has begun to; from then on it ends only with a verdict
 /// on that.
 pub fn has_begun(record: &RunRecord) -> Option<&'static str> {
@@ -87,7 +90,7 @@ pub fn has_begun(record: &RunRecord) -> Option<&'static str> {
     if steps.any(|step| step.starts_with("swap/")) {
         Some("swapped the base image")
     } else if has_migrated(record) {
-        Some("migrated the data")
+        Some(MIGRATED)
     } else {
         None
     }
@@ -127,16 +130,38 @@ pub fn may_abandon(record: &RunRecord) -> Result<(), AbandonError> {
 }
 
 /// As [`may_abandon`], but looks what came of an update that was announced: one that was never sent, and that nobody may
-/// send any more, is no obstacle.
-async fn must_be_unsent(cloud: &Cloud, record: &RunRecord) -> Result<(), AbandonError> {
+/// send any more, is no obstacle, and neither is data that was changed where it is `said` that it stays so.
+async fn must_be_unsent(
+    cloud: &Cloud,
+    record: &RunRecord,
+    said: DataStays,
+) -> Result<(), AbandonError> {
     let mut refused = may_abandon(record);
-    if let Err(AbandonError::Begun { seen, .. }) = &mut refused {
+    if let Err(AbandonError::Begun { seen, what, .. }) = &mut refused {
         *seen = unsent::look(cloud, record).await?;
-        if *seen == Seen::Unsent {
-            return Ok(());
+        match seen {
+            Seen::Unsent => return Ok(()),
+            Seen::DataStays if said.0 => return Ok(()),
+            Seen::DataStays | Seen::Migrating(_) => *what = MIGRATED,
+            _ => {}
         }
     }
     refused
+}
+
+/// Whether it was said that data which a run has begun to change stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DataStays(pub bool);
+
+/// What a run has done to the data, which nobody takes back; none: nothing.
+pub fn changed_data(record: &RunRecord) -> Option<&'static str> {
+    has_migrated(record).then(|| {
+        if record.is_done("migrate/data") {
+            "was changed"
+        } else {
+            "may have been changed in part"
+        }
+    })
 }
 
 /// Refuses what cannot be abandoned, before anything is changed. A run that was abandoned and of which something is left
@@ -144,10 +169,14 @@ async fn must_be_unsent(cloud: &Cloud, record: &RunRecord) -> Result<(), Abandon
 ///
 /// # Errors
 /// What [`may_abandon`] refuses, an image that is in use, and what AWS refused.
-pub async fn must_be_removable(cloud: &Cloud, record: &RunRecord) -> Result<(), AbandonError> {
+pub async fn must_be_removable(
+    cloud: &Cloud,
+    record: &RunRecord,
+    said: DataStays,
+) -> Result<(), AbandonError> {
     let again = record.verdict == Some(Verdict::Abandoned);
     if !again {
-        must_be_unsent(cloud, record).await?;
+        must_be_unsent(cloud, record, said).await?;
     }
     let (remains, _) = Remains::of(cloud, record).await?.parted();
     if again && remains.is_empty() {
@@ -165,16 +194,17 @@ pub async fn abandon(
     cloud: &Cloud,
     record: &RunRecord,
     who: &str,
+    said: DataStays,
 ) -> Result<Cleared, AbandonError> {
     if record.verdict == Some(Verdict::Abandoned) {
         return Ok(remains::remove(cloud, record).await?);
     }
     let mut run = Run::resume(cloud, &record.pipeline, &record.run, who).await?;
-    must_be_unsent(cloud, run.record()).await?;
+    must_be_unsent(cloud, run.record(), said).await?;
     end_work(cloud, run.record()).await;
     give_back(cloud, run.record()).await?;
     // Since then no process of the run renews its lease, and none sends without: what was sent before is seen now.
-    must_be_unsent(cloud, run.record()).await?;
+    must_be_unsent(cloud, run.record(), said).await?;
     let (remains, _) = Remains::of(cloud, run.record()).await?.parted();
     must_be_unused(cloud, run.record(), &remains).await?;
     let cleared = remains::remove(cloud, run.record()).await?;

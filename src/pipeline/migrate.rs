@@ -7,14 +7,16 @@
 use super::names::Role;
 use super::plan::Migration;
 use super::preflight::{Ready, Refusal};
-use super::{Context, PipelineError, abandon, apply, inspect, launch, names, observe, revive};
+use super::{
+    Context, PipelineError, RecipeFailure, abandon, apply, inspect, launch, names, observe, revive,
+};
 use crate::cloud::{Cloud, CloudError, Image, Instance, InstanceState, Tags, tags};
 use crate::id::{EnvironmentId, ImageId, InstanceId, RunId, StepId};
 use crate::record::{BaseImage, RunRecord};
 use crate::run::{self, Held, Run, StoreError};
 
 /// What a run does on the machine that changes the data.
-const ON_THE_MACHINE: [&str; 3] = ["migrate/launch", "migrate/agent", "migrate/data"];
+const ON_THE_MACHINE: [&str; 3] = ["migrate/launch", "migrate/agent", DATA];
 
 /// Runs the steps `on: migrate`, where recipes have such; under the lease, which is renewed meanwhile.
 pub(super) async fn before_swap(
@@ -27,13 +29,22 @@ pub(super) async fn before_swap(
     else {
         return Ok(());
     };
-    let work = Box::pin(steps(run, context, migration, image));
+    let work = Box::pin(steps(run, context, migration, ready, image));
     held.during(work).await
 }
 
+/// The step that changes the data.
+const DATA: &str = "migrate/data";
+
 /// Whether the data was changed.
 pub(super) fn is_done(run: &Run) -> bool {
-    run.record().is_done("migrate/data")
+    run.record().is_done(DATA)
+}
+
+/// Whether a run has begun to change the data and nobody knows that this has come to an end: it may go on, as long as its
+/// machine works.
+pub(super) fn may_go_on(record: &RunRecord) -> bool {
+    abandon::has_migrated(record) && !record.is_done(DATA) && !record.has_ended(DATA)
 }
 
 /// The machines that a run has launched to change the data, if any are there.
@@ -106,18 +117,13 @@ pub(super) fn may_work(machine: &Instance) -> bool {
 /// Whether a run is unfinished in the middle of changing the data of this environment.
 fn is_cut_off(record: &RunRecord, environment: &EnvironmentId) -> bool {
     record.verdict.is_none()
-        && abandon::has_migrated(record)
-        && !record.is_done("migrate/data")
+        && may_go_on(record)
         && abandon::changed_environment(record).as_ref() == Some(environment)
 }
 
 /// What stays behind of a run that ends after it has begun to change the data.
 pub(super) fn left_behind(run: &Run, ready: &Ready) -> Option<Refusal> {
-    let what = match (is_done(run), abandon::has_migrated(run.record())) {
-        (true, _) => "was changed",
-        (false, true) => "may have been changed in part",
-        (false, false) => return None,
-    };
+    let what = abandon::changed_data(run.record())?;
     Some(Refusal::new(
         format!("the data {what} for {}, and stays so", ready.target),
         "look whether what serves now lives with that; where it does not, restore the database from before this run",
@@ -144,6 +150,7 @@ async fn steps(
     run: &mut Run,
     context: &Context<'_>,
     migration: &Migration,
+    ready: &Ready,
     image: &ImageId,
 ) -> Result<(), PipelineError> {
     revive::throw_away(run, context, &ON_THE_MACHINE).await?;
@@ -167,23 +174,28 @@ async fn steps(
         async || launch::until_it_answers(context.cloud, &machine).await,
     )
     .await?;
-    run.announced_step(
-        "migrate/data",
-        "change the data for the new image",
-        async || {
-            let ready = async || {
-                inspect::must_be_quiet(context, &id, "migrate", &machine).await?;
-                inspect::must_have_booted(context, &id, &machine).await
-            };
-            ready().await?;
-            let unit = names::unit(&id, "migrate");
-            let script = &migration.script;
-            let cloud = context.cloud;
-            let done = apply::script(cloud, &machine, &unit, script, "the migration", ready);
-            done.await.map(drop)
-        },
-    )
-    .await?;
+    let changed = run.announced_step(DATA, "change the data for the new image", async || {
+        let boot_is_over = async || {
+            inspect::must_be_quiet(context, &id, "migrate", &machine).await?;
+            inspect::must_have_booted(context, &id, &machine).await
+        };
+        boot_is_over().await?;
+        let unit = names::unit(&id, "migrate");
+        let script = &migration.script;
+        let cloud = context.cloud;
+        let done = apply::script(
+            cloud,
+            &machine,
+            &unit,
+            script,
+            "the migration",
+            boot_is_over,
+        );
+        done.await.map(drop)
+    });
+    if let Err(error) = changed.await.map_err(PipelineError::from) {
+        return Err(judged(run, context, migration, ready, error).await);
+    }
     run.step(
         "migrate/terminate",
         format!("terminate {machine}"),
@@ -194,6 +206,47 @@ async fn steps(
     )
     .await
     .map_err(PipelineError::from)
+}
+
+/// Why a migration that has ended by itself is not done; the data may have been changed in part.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{failed}")]
+pub struct FailedMigration {
+    /// What failed, on the machine that stays for a look.
+    pub failed: RecipeFailure,
+    /// The run.
+    pub run: RunId,
+    /// The environment's name.
+    pub environment: String,
+    /// What serves there as before.
+    pub serves: BaseImage,
+    /// Whether its code cannot live with the migrated data.
+    pub breaks: bool,
+}
+
+/// Records of a recipe's failure that nothing runs on the machine any more: then nobody needs to be kept from the data.
+async fn judged(
+    run: &mut Run,
+    context: &Context<'_>,
+    migration: &Migration,
+    ready: &Ready,
+    error: PipelineError,
+) -> PipelineError {
+    let PipelineError::Recipe(failed) = error else {
+        return error;
+    };
+    if let Err(unsaved) = run.has_ended(DATA).await {
+        context.cloud.events().warn(format!(
+            "that the migration has ended could not be recorded, and other runs are refused as if it went on: {unsaved}"
+        ));
+    }
+    PipelineError::Migration(Box::new(FailedMigration {
+        failed,
+        run: run.id().clone(),
+        environment: context.plan.environment.clone(),
+        serves: ready.previous.clone(),
+        breaks: migration.breaks,
+    }))
 }
 
 /// Migrations that break what serves now want a word of consent; asked before a build too.

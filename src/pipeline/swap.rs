@@ -50,10 +50,10 @@ pub async fn let_go(context: &Context<'_>, run: &Run) -> Result<(), PipelineErro
         return Ok(());
     };
     let unfinished = record.unfinished().map(|step| step.id.as_str());
-    let may_be_on_its_way = matches!(
-        unfinished,
-        Some("migrate/data" | "swap/update" | "rollback/update")
-    );
+    let may_be_on_its_way = match unfinished {
+        Some("migrate/data") => migrate::may_go_on(record),
+        other => matches!(other, Some("swap/update" | "rollback/update")),
+    };
     if may_be_on_its_way && record.verdict.is_none() {
         return Ok(());
     }

@@ -11,7 +11,7 @@ use goldseed::cloud::{Cloud, Connection};
 use goldseed::event::{Emitter, Event};
 use goldseed::id::RunId;
 use goldseed::pace::Pace;
-use goldseed::pipeline::{self, Accepted, Context, PipelineError, Plan};
+use goldseed::pipeline::{self, Accepted, Context, DataStays, PipelineError, Plan};
 use goldseed::record::{RunRecord, Verb, Verdict};
 use goldseed::run::{NewRun, Run, runs};
 
@@ -161,8 +161,8 @@ impl Driver {
     /// Ends a run that nobody will go on with.
     pub(crate) async fn abandon(&self, record: &RunRecord) -> Result<(), Trouble> {
         let cloud = self.connect().await?;
-        pipeline::must_be_removable(&cloud, record).await?;
-        pipeline::abandon(&cloud, record, &self.who).await?;
+        pipeline::must_be_removable(&cloud, record, DataStays::default()).await?;
+        pipeline::abandon(&cloud, record, &self.who, DataStays::default()).await?;
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use goldseed::sandbox::{Behaviour, Fate, Hook};
 
-use super::unsent::{assert_says, minutes_pass};
+use super::unsent::{assert_says, killed, minutes_pass};
 use super::world::World;
 
 /// A recipe whose new version changes the data.
@@ -139,9 +139,8 @@ fn an_image_of_other_recipes_is_not_promoted_with_these_migrations() {
     assert_eq!(world.count("UpdateEnvironment"), 0);
 }
 
-#[test]
-fn while_a_migration_may_run_nobody_else_changes_the_environment() {
-    let world = migrating("migrations: compatible\n");
+/// A rebuild that is interrupted while it changes the data, which goes on without it.
+pub(crate) fn cut_off_in_data(world: &World) -> String {
     let pid = Arc::default();
     let data = std::sync::atomic::AtomicBool::new(false);
     world.signal_at(&pid, "INT", Fate::Serve, move |request| {
@@ -152,7 +151,13 @@ fn while_a_migration_may_run_nobody_else_changes_the_environment() {
     let cut = world.goldseed(["rebuild", "shop"]).run_as(&pid);
     world.sandbox.set_hook(None);
     assert_eq!(cut.code, Some(130), "{cut}");
-    let run = cut.run_id();
+    cut.run_id()
+}
+
+#[test]
+fn while_a_migration_may_run_nobody_else_changes_the_environment() {
+    let world = migrating("migrations: compatible\n");
+    let run = cut_off_in_data(&world);
     let held = world.run(["promote", "shop"]);
     assert_eq!(held.code, Some(4), "{held}");
     assert!(held.stderr.contains("holds the environment"), "{held}");
@@ -225,4 +230,41 @@ fn a_run_that_is_overtaken_after_it_has_migrated_says_so() {
     assert_says(&over, "no update was sent; the data was changed for ami-");
     assert_says(&over, "restore the database");
     assert_says(&world.run(["resume", &run]), "has ended: overtaken");
+}
+
+#[test]
+fn a_migration_that_has_failed_keeps_nobody_from_the_environment() {
+    let world = World::new();
+    // Something to go back to.
+    world.succeed(["rebuild", "shop"]);
+    let before = world.base_image();
+    give_recipe(&world, "migrations: breaking\n");
+    let script = world.plan().migration.unwrap().script;
+    world.fail_once(&script, "migrate", &["table locked"]);
+    let failed = world.run(["rebuild", "shop", "--accept-downtime"]);
+    assert_eq!(failed.code, Some(6), "{failed}");
+    let machine = world.machine("migration");
+    assert_says(&failed, &format!("nothing runs on {machine} any more"));
+    let way_back = format!("goldseed abandon {} --data-stays", failed.run_id());
+    assert_says(&failed, &way_back);
+    assert!(!failed.stderr.contains("the seed is"), "{failed}");
+    assert_eq!(world.base_image(), before);
+    world.succeed(["rollback", "shop"]);
+    assert_eq!(world.base_image(), None);
+}
+
+#[test]
+fn a_migration_that_failed_and_is_gone_on_with_may_run_again() {
+    let world = migrating("migrations: compatible\n");
+    let script = world.plan().migration.unwrap().script;
+    world.fail_once(&script, "migrate", &["table locked"]);
+    let run = world.run(["rebuild", "shop"]).run_id();
+    // The process dies when it has announced that it migrates once more.
+    killed(&world, ["resume", &run], |request| {
+        request.operation == "SendCommand"
+    });
+    minutes_pass(&world);
+    let refused = world.run(["promote", "shop"]);
+    assert_eq!(refused.code, Some(4), "{refused}");
+    assert_says(&refused, "has begun to change the data of shop-prod");
 }

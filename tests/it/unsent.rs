@@ -172,7 +172,18 @@ fn a_migration_is_not_abandoned_and_no_rollback_is_offered_for_it() {
     assert_says(&refused, "may have migrated the data");
     assert!(!refused.stderr.contains("goldseed rollback"), "{refused}");
 
-    // Its image goes: the run is over, but not before its migration is.
+    // Its image goes: the run is over, for its migration has ended.
+    deregister_golden(&world);
+    minutes_pass(&world);
+    let over = assert_over(&world, &run);
+    assert_says(&over, "the data may have been changed in part");
+}
+
+#[test]
+fn a_run_is_not_over_before_its_migration_is() {
+    let world = World::new();
+    super::migrations::give_recipe(&world, "migrations: compatible\n");
+    let run = super::migrations::cut_off_in_data(&world);
     deregister_golden(&world);
     minutes_pass(&world);
     let left = world.run(["resume", &run]);
@@ -239,4 +250,72 @@ fn a_machine_that_cannot_be_terminated_does_not_hide_why_its_run_ended() {
     assert_eq!(refused.code, Some(4), "{refused}");
     assert_says(&refused, "is v2 now and was v1");
     assert_says(&refused, "the machine for the migration was not terminated");
+}
+
+#[test]
+fn a_run_that_has_begun_to_change_data_is_given_up_where_that_is_said() {
+    let world = World::new();
+    super::migrations::give_recipe(&world, "migrations: compatible\n");
+    let script = world.plan().migration.unwrap().script;
+    world.fail_once(&script, "migrate", &["table locked"]);
+    let run = world.run(["rebuild", "shop"]).run_id();
+    // Its recipe is mended: it cannot be gone on with.
+    world.edit("text: Hello", "text: Good evening");
+    assert_says(&world.run(["resume", &run]), "has another plan");
+    let refused = world.run(["abandon", &run]);
+    assert_eq!(refused.code, Some(4), "{refused}");
+    assert_says(&refused, "may have migrated the data");
+    assert_says(&refused, &format!("goldseed abandon {run} --data-stays"));
+    let over = world.succeed(["abandon", &run, "--data-stays"]);
+    assert_says(
+        &over,
+        "its data may have been changed in part, and stays so",
+    );
+    assert_eq!(world.machines().len(), 0, "{over}");
+    assert!(!world.images("golden")[0].is_usable(), "{over}");
+    assert_says(&world.run(["abandon", &run]), "has ended: abandoned");
+    world.succeed(["rebuild", "shop"]);
+}
+
+#[test]
+fn a_run_that_has_changed_the_data_of_an_environment_that_is_gone_is_given_up() {
+    let world = World::new();
+    super::migrations::give_recipe(&world, "migrations: compatible\n");
+    let run = super::migrations::cut_off_before(&world, "migrate/terminate");
+    world.replace_environment();
+    assert_says(&world.run(["resume", &run]), "another environment");
+    minutes_pass(&world);
+    let over = world.succeed(["abandon", &run, "--data-stays"]);
+    assert_says(&over, "its data was changed, and stays so");
+}
+
+#[test]
+fn a_run_is_not_given_up_while_its_migration_may_run_or_another_holds_the_environment() {
+    let world = World::new();
+    super::migrations::give_recipe(&world, "migrations: compatible\n");
+    let run = super::migrations::cut_off_in_data(&world);
+    let held = world.run(["abandon", &run, "--data-stays"]);
+    assert_eq!(held.code, Some(4), "{held}");
+    assert_says(&held, &format!("a process of run {run} may be at it"));
+    minutes_pass(&world);
+    let machine = world.machine("migration");
+    let early = world.run(["abandon", &run, "--data-stays"]);
+    assert_eq!(early.code, Some(4), "{early}");
+    assert_says(&early, &format!("terminate {machine}"));
+    assert_eq!(world.machines(), ["migration"], "{early}");
+    let call = world.ec2().terminate_instances();
+    world.wait_for(call.instance_ids(&machine).send()).unwrap();
+    world.until_instance(&machine, "terminated");
+    let other = killed(&world, ["rebuild", "shop"], |request| {
+        request.operation == "UpdateEnvironment"
+    });
+    world.until_ready();
+    let held = world.run(["abandon", &run, "--data-stays"]);
+    assert_eq!(held.code, Some(4), "{held}");
+    assert_says(
+        &held,
+        &format!("a process of run {} may be", other.run_id()),
+    );
+    minutes_pass(&world);
+    world.succeed(["abandon", &run, "--data-stays"]);
 }

@@ -104,7 +104,7 @@ async fn refuse_or_end(
             ),
         ));
     }
-    if !migrate::is_done(run) && abandon::has_migrated(run.record()) {
+    if migrate::may_go_on(run.record()) {
         for machine in migrate::machines(context.cloud, run.record()).await? {
             if migrate::may_work(&machine) {
                 let id = &machine.id;
