@@ -46,6 +46,8 @@ pub async fn leftovers(
     let instances = cloud.living_instances().await?;
     let mut images = cloud.images_tagged(&Tags::new()).await?;
     images.retain(|image| !image.is_gone());
+    // EC2 lists them in whatever order.
+    images.sort_by(|one, other| one.name.cmp(&other.name));
     let in_use = in_use::images(cloud, &pipelines, &instances).await?;
     let facts = Facts {
         now,
