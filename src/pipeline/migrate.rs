@@ -75,10 +75,12 @@ pub(super) struct LeftRunning {
 }
 
 /// Looks for a migration of an environment's data that a run other than `ours` has begun and not ended, and whose machine
-/// is there: it may go on without any process that drives it.
+/// is there: it may go on without any process that drives it. A run `of` this pipeline whose record cannot be read counts as
+/// one.
 pub(super) async fn left_running(
     cloud: &Cloud,
     environment: &EnvironmentId,
+    of: &str,
     ours: Option<&RunId>,
 ) -> Result<Option<LeftRunning>, CloudError> {
     let migrate = Tags::from([(tags::ROLE.to_owned(), Role::Migration.as_str().to_owned())]);
@@ -100,6 +102,15 @@ pub(super) async fn left_running(
             }
             Ok(_) | Err(StoreError::Unknown { .. }) => {}
             Err(StoreError::Cloud(error)) => return Err(error),
+            // What it does to the data is not known: of this pipeline it counts as a migration of this environment.
+            Err(error) if *pipeline == of => {
+                cloud.events().warn(format!(
+                    "what {} does could not be looked up and counts as a change of the data: {error}",
+                    machine.id
+                ));
+                let machine = machine.id;
+                return Ok(Some(LeftRunning { run, machine }));
+            }
             Err(error) => cloud.events().warn(format!(
                 "whether {} changes data of this environment could not be looked up: {error}",
                 machine.id

@@ -176,7 +176,7 @@ pub(super) async fn facts(
         sets: cloud.configuration_sets(&environment).await?,
         actions: managed_actions(context, &environment).await?,
         lease: lease.filter(|lease| ours != Some(&lease.run)),
-        migrating: migrate::left_running(cloud, &environment.id, ours).await?,
+        migrating: migrate::left_running(cloud, &environment.id, &plan.pipeline, ours).await?,
         environment,
         bridged: plan.recipe_names.iter().any(|name| name == "bridge"),
         now: pace::now(),

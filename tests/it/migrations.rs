@@ -268,3 +268,20 @@ fn a_migration_that_failed_and_is_gone_on_with_may_run_again() {
     assert_eq!(refused.code, Some(4), "{refused}");
     assert_says(&refused, "has begun to change the data of shop-prod");
 }
+
+#[test]
+fn a_migration_of_a_run_whose_record_cannot_be_read_counts_as_running() {
+    let world = migrating("migrations: compatible\n");
+    let run = cut_off_in_data(&world);
+    minutes_pass(&world);
+    let page = format!("/goldseed/shop/runs/{run}/1");
+    let written = world.parameters()[&page].last().unwrap().clone();
+    let newer = written.replacen("\"f\":1", "\"f\":99", 1);
+    assert_ne!(newer, written);
+    let call = world.ssm().put_parameter().name(page).value(newer);
+    world.wait_for(call.overwrite(true).send()).unwrap();
+    let refused = world.run(["promote", "shop"]);
+    assert_eq!(refused.code, Some(4), "{refused}");
+    assert_says(&refused, &format!("run {run} has begun to change the data"));
+    assert_eq!(world.count("UpdateEnvironment"), 0);
+}
