@@ -1,6 +1,7 @@
 //! The command line: clap's types, and one file a verb.
 
 mod abandon;
+mod attended;
 mod bridge;
 mod check;
 mod drive;

@@ -1,16 +1,16 @@
 //! `goldseed abandon`: a run that nobody will go on with ends, and what it made is removed.
 
-use std::cell::OnceCell;
-
 use clap::Args;
 
-use super::{ExitCode, Failure, Invocation, drive, guard, runs};
+use super::attended::{Attended, Halted, attended};
+use super::{ExitCode, Failure, Invocation, drive, guard, runs, signals};
 use crate::cloud::Cloud;
 use crate::event::Event;
 use crate::failure::ExitCode as Code;
-use crate::id::{RunId, StepId};
-use crate::pipeline::{self, Cleared, DataStays};
-use crate::record::RunRecord;
+use crate::id::{EnvironmentId, RunId, StepId};
+use crate::pipeline::{self, Cleared, DataStays, PipelineError};
+use crate::record::{Lease, RunRecord, Verdict};
+use crate::run::holder;
 use crate::settings::Settings;
 
 #[derive(Debug, Args)]
@@ -31,67 +31,122 @@ pub(super) async fn run(invocation: &Invocation, abandon: &Abandon) -> Result<Ex
     let display = drive::display(invocation);
     let who = drive::who(invocation);
     let said = DataStays(abandon.data_stays);
-    let connected = OnceCell::new();
-    let work = async {
-        let cloud = guard::connect(invocation, &settings, display.emitter()).await?;
-        let cloud = connected.get_or_init(|| cloud);
-        let record = runs::find(cloud, &settings, &run).await?;
-        pipeline::must_be_removable(cloud, &record, said).await?;
-        carry_out(cloud, &record, &who, said).await
+    signals::listen();
+    let cloud = tokio::select! {
+        cloud = guard::connect(invocation, &settings, display.emitter()) => cloud,
+        signal = signals::interrupted() => {
+            let failure = not_yet(&run, signal).hint("nothing was looked at or removed");
+            Err(failure.hint(again(&run)))
+        }
     };
-    let result = tokio::select! {
-        result = work => result,
-        signal = drive::interrupted() => {
-            Err(interrupted(connected.get(), &settings, &run, signal).await)
+    let cloud = match cloud {
+        Ok(cloud) => cloud,
+        Err(failure) => return drive::ended(&display, Err(failure)),
+    };
+    let work = async {
+        let record = runs::find(&cloud, &settings, &run).await?;
+        pipeline::must_be_removable(&cloud, &record, said).await?;
+        carry_out(&cloud, &record, &who, said).await
+    };
+    let result = match attended(&cloud, Box::pin(work)).await {
+        Attended::Ended(result) => result,
+        Attended::Halted(_, Some(Ok(code))) => Ok(code),
+        Attended::Halted(halted, other) => {
+            let error = other.and_then(Result::err);
+            Err(interrupted(&cloud, &settings, &run, halted, error).await)
         }
     };
     drive::ended(&display, result)
 }
 
+fn not_yet(run: &RunId, signal: &str) -> Failure {
+    let text = format!("interrupted by {signal}; run {run} is not abandoned yet");
+    Failure::new(Code::Interrupted, text)
+}
+
+fn again(run: &RunId) -> String {
+    format!("go on with: goldseed abandon {run}")
+}
+
+/// What is looked at after an interrupt.
+struct Left {
+    verdict: Option<Verdict>,
+    made: Vec<(String, String)>,
+    /// The lease that the run holds, and on what.
+    lease: Option<(EnvironmentId, Lease)>,
+}
+
+impl Left {
+    async fn of(cloud: &Cloud, settings: &Settings, run: &RunId) -> Result<Self, Failure> {
+        let record = runs::find(cloud, settings, run).await?;
+        let mut lease = None;
+        if let Some(environment) = pipeline::changed_environment(&record) {
+            let held = holder(cloud, &environment)
+                .await
+                .map_err(PipelineError::from)?;
+            lease = held
+                .filter(|held| held.run == *run)
+                .map(|held| (environment, held));
+        }
+        Ok(Self {
+            verdict: record.verdict,
+            made: pipeline::left_by(cloud, run).await?,
+            lease,
+        })
+    }
+}
+
 /// Says what exists after an interrupt; a second interrupt leaves at once.
 async fn interrupted(
-    cloud: Option<&Cloud>,
+    cloud: &Cloud,
     settings: &Settings,
     run: &RunId,
-    signal: &str,
+    halted: Halted,
+    error: Option<Failure>,
 ) -> Failure {
-    let not_yet = format!("interrupted by {signal}; run {run} is not abandoned yet");
-    let mut failure = Failure::new(Code::Interrupted, not_yet);
-    let again = format!("go on with: goldseed abandon {run}");
-    let Some(cloud) = cloud else {
-        return failure.hint("nothing was looked at or removed").hint(again);
-    };
+    let signal = halted.signal;
+    let mut failure = not_yet(run, signal);
+    failure.causes.extend(error.map(|error| error.message));
     let looked = tokio::select! {
-        looked = async {
-            let record = runs::find(cloud, settings, run).await?;
-            Ok::<_, Failure>((record.verdict, pipeline::left_by(cloud, run).await?))
-        } => looked,
-        _ = drive::interrupted() => {
-            return failure.hint("interrupted again: what exists was not looked up").hint(again);
-        }
+        looked = Left::of(cloud, settings, run), if !halted.at_once => Some(looked),
+        _ = signals::interrupted(), if !halted.at_once => None,
+        else => None,
     };
     match looked {
-        Ok((Some(verdict), _)) => {
+        None => failure
+            .hints
+            .push("interrupted again: what exists was not looked up".to_owned()),
+        Some(Ok(Left {
+            verdict: Some(verdict),
+            ..
+        })) => {
             failure.message = format!(
                 "interrupted by {signal}; run {run} has ended all the same: {}",
                 verdict.as_str()
             );
             return failure;
         }
-        Ok((None, left)) if left.is_empty() => failure
-            .hints
-            .push("nothing of what it made is left".to_owned()),
-        Ok((None, left)) => {
-            let left = left.iter();
-            let left = left.map(|(label, value)| format!("there still is the {label} {value}"));
-            failure.hints.extend(left);
+        Some(Ok(left)) => {
+            if left.made.is_empty() {
+                let text = "nothing of what it made is left".to_owned();
+                failure.hints.push(text);
+            }
+            let made = left.made.iter();
+            let made = made.map(|(label, value)| format!("there still is the {label} {value}"));
+            failure.hints.extend(made);
+            failure.hints.extend(left.lease.map(|(environment, lease)| {
+                format!(
+                    "the run holds the lease on {environment} until a minute after {}, unless it is abandoned before",
+                    lease.until
+                )
+            }));
         }
-        Err(error) => failure.hints.push(format!(
+        Some(Err(error)) => failure.hints.push(format!(
             "what exists could not be looked up: {}",
             error.message
         )),
     }
-    failure.hint(again)
+    failure.hint(again(run))
 }
 
 async fn carry_out(

@@ -7,7 +7,9 @@ mod work;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 
-use super::{ExitCode, Failure, Invocation, guard, runs, signals};
+use super::attended::{Attended, Halted, attended};
+use super::signals::{self, interrupted};
+use super::{ExitCode, Failure, Invocation, guard, runs};
 use crate::cloud::Cloud;
 use crate::display::{Display, Mode};
 use crate::event::Event;
@@ -19,7 +21,6 @@ use crate::record::{RunRecord, Verb, Verdict};
 use crate::run::{NewRun, Run};
 use crate::settings::Settings;
 
-pub(super) use super::signals::interrupted;
 use ending::{explain, finished, interrupt};
 pub(super) use work::Work;
 
@@ -276,44 +277,6 @@ async fn drive(
             ended(display, Err(failure))
         }
     }
-}
-
-/// How attended work ended.
-enum Attended<T> {
-    /// By itself.
-    Ended(T),
-    /// A signal came; what the work came to all the same, if it did.
-    Halted(Halted, Option<T>),
-}
-
-/// A signal that came.
-#[derive(Clone, Copy, Debug)]
-struct Halted {
-    /// What it was.
-    signal: &'static str,
-    /// Whether another came before the present call was finished: then it is left at once.
-    at_once: bool,
-}
-
-/// Does the work until it ends or a signal comes; then the present call is finished, and what came of it recorded.
-async fn attended<T>(cloud: &Cloud, mut work: Pin<Box<impl Future<Output = T>>>) -> Attended<T> {
-    let signal = tokio::select! {
-        result = &mut work => return Attended::Ended(result),
-        signal = interrupted() => signal,
-    };
-    cloud.halt().ask();
-    cloud.events().note(format!(
-        "{signal}: the present call is finished first; once more leaves at once"
-    ));
-    let (result, at_once) = tokio::select! {
-        biased;
-        result = &mut work => (Some(result), false),
-        () = cloud.halt().reached() => (None, false),
-        () = cloud.pace().sleep_unscaled(cloud.attempt_timeout()) => (None, false),
-        _ = interrupted() => (None, true),
-    };
-    cloud.halt().lift();
-    Attended::Halted(Halted { signal, at_once }, result)
 }
 
 async fn perform(run: &mut Run, context: &Context<'_>, work: &Work) -> Result<Made, PipelineError> {

@@ -74,7 +74,7 @@ pub(super) async fn run(invocation: &Invocation, sandbox: Sandbox) -> Result<Exi
     if serve.demo {
         let made = tokio::select! {
             made = local.make_demo(bridge::bundle()?) => made,
-            _ = super::drive::interrupted() => {
+            _ = super::signals::interrupted() => {
                 local.stop().await;
                 return Ok(Code::Interrupted);
             }
@@ -92,7 +92,7 @@ pub(super) async fn run(invocation: &Invocation, sandbox: Sandbox) -> Result<Exi
             }
         }
     }
-    super::drive::interrupted().await;
+    super::signals::interrupted().await;
     local.stop().await;
     Ok(Code::Done)
 }

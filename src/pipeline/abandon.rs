@@ -39,7 +39,7 @@ pub enum AbandonError {
         seen: Seen,
     },
     /// One of its images is in use.
-    #[error("{image} of run {run} is in use: {by}; nothing was removed")]
+    #[error("{image} of run {run} is in use: {by}; it stays")]
     InUse {
         /// The run.
         run: RunId,
@@ -182,7 +182,8 @@ pub async fn must_be_removable(
     if again && remains.is_empty() {
         may_abandon(record)?;
     }
-    must_be_unused(cloud, record, &remains).await
+    let images: Vec<ImageId> = remains.images.into_iter().map(|image| image.id).collect();
+    must_be_unused(cloud, &record.run, &images).await
 }
 
 /// Abandons a run that [`must_be_removable`] let pass. Returns what became of what it had made.
@@ -197,36 +198,60 @@ pub async fn abandon(
     said: DataStays,
 ) -> Result<Cleared, AbandonError> {
     if record.verdict == Some(Verdict::Abandoned) {
-        return Ok(remains::remove(cloud, record).await?);
+        let against = async |images: &[ImageId]| {
+            against_removal(must_be_unused(cloud, &record.run, images).await)
+        };
+        return remains::remove(cloud, record, against).await;
     }
+    cloud.halt().here().await;
     let mut run = Run::resume(cloud, &record.pipeline, &record.run, who).await?;
     must_be_unsent(cloud, run.record(), said).await?;
     end_work(cloud, run.record()).await;
     give_back(cloud, run.record()).await?;
     // Since then no process of the run renews its lease, and none sends without: what was sent before is seen now.
     must_be_unsent(cloud, run.record(), said).await?;
-    let (remains, _) = Remains::of(cloud, run.record()).await?.parted();
-    must_be_unused(cloud, run.record(), &remains).await?;
-    let cleared = remains::remove(cloud, run.record()).await?;
+    let driver = run.driver();
+    let against = async |images: &[ImageId]| {
+        let still = async {
+            driver.must_drive().await?;
+            must_be_unused(cloud, driver.run(), images).await
+        };
+        against_removal(still.await)
+    };
+    let cleared = remains::remove(cloud, run.record(), against).await?;
     run.finish(Verdict::Abandoned).await?;
     Ok(cleared)
+}
+
+/// What ends a removal; where AWS could not be asked it is asked again.
+fn against_removal(still: Result<(), AbandonError>) -> Result<Option<AbandonError>, CloudError> {
+    match still {
+        Ok(()) => Ok(None),
+        Err(AbandonError::Pipeline(error)) => match *error {
+            PipelineError::Cloud(error) | PipelineError::Store(StoreError::Cloud(error)) => {
+                Err(error)
+            }
+            other => Ok(Some(other.into())),
+        },
+        Err(other) => Ok(Some(other)),
+    }
 }
 
 /// Refuses to take away an image that something else needs: somebody promoted it by hand, or is about to.
 async fn must_be_unused(
     cloud: &Cloud,
-    record: &RunRecord,
-    remains: &Remains,
+    run: &RunId,
+    images: &[ImageId],
 ) -> Result<(), AbandonError> {
-    if remains.images.is_empty() {
+    if images.is_empty() {
         return Ok(());
     }
-    let needed = in_use::beside(cloud, &record.run).await?;
-    for image in &remains.images {
-        if let Some(by) = needed.by(&image.id) {
+    let needed = in_use::beside(cloud, run).await?;
+    for image in images {
+        if let Some(by) = needed.by(image) {
             return Err(AbandonError::InUse {
-                run: record.run.clone(),
-                image: image.id.clone(),
+                run: run.clone(),
+                image: image.clone(),
                 by,
             });
         }

@@ -2,6 +2,7 @@
 //! machine.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::time::Duration;
 
 use super::snapshot::Origin;
@@ -215,8 +216,15 @@ pub struct Cleared {
 }
 
 /// Removes what a run has made, and looks until there is nothing any more that may go: instances first, then images with
-/// their snapshots, then snapshots whose image is gone, which are found by their own tags.
-pub(super) async fn remove(cloud: &Cloud, record: &RunRecord) -> Result<Cleared, WaitError> {
+/// their snapshots, then snapshots whose image is gone, which are found by their own tags. `against` is asked at each look
+/// before anything goes, with the images that were not asked about before, and its reason ends the removal.
+pub(super) async fn remove<E: From<WaitError> + fmt::Display>(
+    cloud: &Cloud,
+    record: &RunRecord,
+    against: impl AsyncFn(&[ImageId]) -> Result<Option<E>, CloudError>,
+) -> Result<Cleared, E> {
+    let mut known = BTreeSet::new();
+    let mut reason = None;
     let mut asked = BTreeSet::new();
     let mut cleared = Cleared::default();
     let wait = Wait {
@@ -225,9 +233,18 @@ pub(super) async fn remove(cloud: &Cloud, record: &RunRecord) -> Result<Cleared,
         in_a_row: 2,
         unseen_for: Duration::ZERO,
     };
-    cloud
+    let waited = cloud
         .poll_until(wait, async || {
             let (remains, stays) = Remains::of(cloud, record).await?.parted();
+            let images = remains.images.iter().map(|image| image.id.clone());
+            let fresh: Vec<ImageId> = images.filter(|id| !known.contains(id)).collect();
+            if let Some(stop) = against(&fresh).await? {
+                let text = stop.to_string();
+                reason = Some(stop);
+                return Ok(Look::Never(text));
+            }
+            known.extend(fresh);
+            cloud.halt().here().await;
             let kept = stays.told().into_iter();
             cleared.kept = kept.map(|(label, value)| (label, id_of(&value))).collect();
             if remains.is_empty() {
@@ -255,8 +272,12 @@ pub(super) async fn remove(cloud: &Cloud, record: &RunRecord) -> Result<Cleared,
                 held => format!("being removed, {held} cannot go yet"),
             }))
         })
-        .await?;
-    Ok(cleared)
+        .await;
+    match (waited, reason) {
+        (Ok(()), _) => Ok(cleared),
+        (Err(_), Some(reason)) => Err(reason),
+        (Err(error), None) => Err(error.into()),
+    }
 }
 
 /// The id in a value of [`Remains::told`], which tells the state too.

@@ -1,12 +1,14 @@
 //! What abandon leaves alone, and what it says where it cannot go on.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use goldseed::sandbox::{Fate, Hook, Request};
+use goldseed::sandbox::{Fate, Hook, Request, RequestSeen};
 
 use super::sweep::tag;
 use super::unsent::{assert_says, killed};
-use super::world::{LAUNCH, Output, World, mutates};
+use super::world::{LAUNCH, Output, World, mutates, send_signal};
 
 /// A build that was killed when seed, raw and golden image were there.
 fn cut_off(world: &World) -> String {
@@ -105,6 +107,70 @@ fn an_image_that_is_put_into_service_meanwhile_is_kept() {
     assert_eq!(output.code, Some(4), "{output}");
     assert_says(&output, "is in use");
     assert!(world.image(&golden).is_usable());
+}
+
+#[test]
+fn an_abandon_that_was_taken_over_removes_nothing_more() {
+    let world = World::new();
+    let run = cut_off(&world);
+    let page = |number: u32| format!("/goldseed/shop/runs/{run}/{number}");
+    let (own, began) = (page(2), AtomicBool::new(false));
+    let looks = move |request: &Request| {
+        let begins = request.operation == "PutParameter" && request.parameter("Name") == Some(&own);
+        began.fetch_or(begins, Ordering::SeqCst) && request.operation == "DescribeImages"
+    };
+    let output = world.meanwhile(["abandon", &run], looks, || {
+        let taken = world.parameters()[&page(2)].last().unwrap().clone();
+        world.put_parameter(&page(3), &taken);
+    });
+    assert_eq!(output.code, Some(4), "{output}");
+    assert_says(&output, "is driven by");
+    let written = world.parameters()[&page(2)].last().unwrap().clone();
+    assert!(!written.contains("abandoned"), "{written}");
+    assert_eq!(world.machines(), ["seed"], "{output}");
+}
+
+#[test]
+fn the_call_that_is_under_way_is_finished_and_nothing_is_begun_after_it() {
+    let world = World::new();
+    let run = cut_off(&world);
+    let pid: Arc<OnceLock<u32>> = Arc::default();
+    let process = Arc::clone(&pid);
+    let page = format!("/goldseed/shop/runs/{run}/2");
+    world.sandbox.set_hook(Some(Hook::new(move |request| {
+        if request.operation != "PutParameter" || request.parameter("Name") != Some(&page) {
+            return Fate::Serve;
+        }
+        send_signal(*process.wait(), "INT");
+        Fate::Stall(Duration::from_millis(300))
+    })));
+    let from = world.sandbox.requests().len();
+    let output = world.goldseed(["abandon", &run]).run_as(&pid);
+    world.sandbox.set_hook(None);
+    assert_eq!(output.code, Some(130), "{output}");
+    assert_says(&output, "the present call is finished first");
+    let sent = world.sandbox.requests().split_off(from);
+    let removes = |one: &RequestSeen| mutates(one) && one.operation != "PutParameter";
+    assert!(!sent.iter().any(removes), "{output}");
+    world.succeed(["abandon", &run]);
+}
+
+#[test]
+fn an_interrupt_names_the_lease_that_remains() {
+    let world = World::new();
+    world.succeed(["build", "shop"]);
+    let of_lease = |request: &Request| {
+        let name = request.parameter("Name").unwrap_or_default();
+        request.operation == "PutParameter" && name.contains("/lease/")
+    };
+    let run = killed(&world, ["promote", "shop"], of_lease).run_id();
+    let pid: Arc<OnceLock<u32>> = Arc::default();
+    world.signal_at(&pid, "INT", Fate::LoseRequest, of_lease);
+    let output = world.goldseed(["abandon", &run]).run_as(&pid);
+    world.sandbox.set_hook(None);
+    assert_eq!(output.code, Some(130), "{output}");
+    assert_says(&output, "the run holds the lease on e-");
+    world.succeed(["abandon", &run]);
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub(super) async fn run(
     })?;
     let result = tokio::select! {
         result = rehearse(invocation, &sandbox, &recipe, test, &offered) => result.map(Some),
-        _ = crate::cli::drive::interrupted() => Ok(None),
+        _ = crate::cli::signals::interrupted() => Ok(None),
     };
     sandbox.stop().await;
     let removed = fs_err::remove_dir_all(&state);

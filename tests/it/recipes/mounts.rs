@@ -163,10 +163,10 @@ fn the_mount_point_is_made_immutable_and_what_is_mounted_otherwise_is_mounted_an
 #[test]
 fn encryption_and_roles_need_amazons_helper_and_a_full_folder_is_no_mount_point() {
     for shell in shells() {
-        for option in ["tls", "iam"] {
+        for options in ["tls", "tls, iam"] {
             let root = ground(false);
             let rest =
-                format!("efs, source: 'fs-0123456789abcdef0:/', options: [noatime, {option}]");
+                format!("efs, source: 'fs-0123456789abcdef0:/', options: [noatime, {options}]");
             let (code, _, log) = run(&step(root.path(), &rest), &shell, root.path(), &[]);
             assert_eq!(code, 1, "{log}");
             assert!(log.contains("amazon-efs-utils"), "{log}");
