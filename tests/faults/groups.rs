@@ -77,7 +77,8 @@ fn one_fault(group: &mut Group, subjects: &[Subject; 2], extent: Extent) {
         let cases = points
             .iter()
             .flat_map(|point| single::WAYS.map(|way| (point, way)))
-            .step_by(extent.one_of(subject, 6));
+            // No multiple of the number of ways, so that a sample has all of them.
+            .step_by(extent.one_of(subject, 7));
         group.run(AT_WORK, cases, |(point, way)| {
             let name = format!("{}: {point}, {way:?}", subject.verb.as_str());
             (name, single::at(subject, point, *way))
@@ -127,7 +128,7 @@ fn weather(group: &mut Group, subjects: &[Subject; 2], extent: Extent) {
 
 fn two_drivers(group: &mut Group, subjects: &[Subject; 2], extent: Extent) {
     let [rebuild, _] = subjects;
-    let cases = 0..extent.drawn(6, 50, 200);
+    let cases = 0..extent.drawn(8, 50, 200);
     // Who sleeps past a lease takes longer than a sample may.
     let meetings = match extent {
         Extent::Sample => &rivals::MEETINGS[..2],
@@ -141,7 +142,7 @@ fn two_drivers(group: &mut Group, subjects: &[Subject; 2], extent: Extent) {
 }
 
 fn real_signals(group: &mut Group, subjects: &[Subject; 2], extent: Extent) {
-    let cases = 0..extent.drawn(6, 50, 200);
+    let cases = 0..extent.drawn(8, 50, 200);
     group.run(AT_WORK, cases, |seed| {
         let subject = &subjects[seed / 3 % subjects.len()];
         let moment = Moment::drawn(*seed, subject.points.len());
