@@ -44,7 +44,7 @@ impl Extent {
 }
 
 /// How many cases run at once where they are at work all the time; most of each is waiting all the same.
-const AT_WORK: usize = 6;
+const AT_WORK: usize = 10;
 /// How many run at once where they wait for time-outs and leases.
 const WAITING: usize = 24;
 
@@ -109,20 +109,16 @@ fn weather(group: &mut Group, subjects: &[Subject; 2], extent: Extent) {
             .step_by(extent.one_of(subject, 25));
         let first = subject.first_looks.iter();
         let first = first.map(|point| (point, Weather::NotFound));
-        group.run(AT_WORK, anywhere.chain(first), |(point, weather)| {
+        let stalls = points.iter().step_by(extent.one_of(subject, 80));
+        let stalls = stalls.map(|point| (point, Weather::Stall));
+        // Those that stall come first: they wait while the others work.
+        let cases = stalls.chain(anywhere).chain(first);
+        group.run(WAITING, cases, |(point, weather)| {
             (
                 name(*point, *weather),
                 service::at(subject, point, *weather),
             )
         });
-        group.run(
-            WAITING,
-            points.iter().step_by(extent.one_of(subject, 80)),
-            |point| {
-                let outcome = service::at(subject, point, Weather::Stall);
-                (name(*point, Weather::Stall), outcome)
-            },
-        );
     }
 }
 
