@@ -36,7 +36,7 @@ pub(super) async fn run(invocation: &Invocation, abandon: &Abandon) -> Result<Ex
         cloud = guard::connect(invocation, &settings, display.emitter()) => cloud,
         signal = signals::interrupted() => {
             let failure = not_yet(&run, signal).hint("nothing was looked at or removed");
-            Err(failure.hint(again(&run)))
+            Err(failure.hint(again(&run, said)))
         }
     };
     let cloud = match cloud {
@@ -53,7 +53,7 @@ pub(super) async fn run(invocation: &Invocation, abandon: &Abandon) -> Result<Ex
         Attended::Halted(_, Some(Ok(code))) => Ok(code),
         Attended::Halted(halted, other) => {
             let error = other.and_then(Result::err);
-            Err(interrupted(&cloud, &settings, &run, halted, error).await)
+            Err(interrupted(&cloud, &settings, &run, said, halted, error).await)
         }
     };
     drive::ended(&display, result)
@@ -64,8 +64,10 @@ fn not_yet(run: &RunId, signal: &str) -> Failure {
     Failure::new(Code::Interrupted, text)
 }
 
-fn again(run: &RunId) -> String {
-    format!("go on with: goldseed abandon {run}")
+/// The hint with which it goes on: with the same word about data as before, without which it would be refused.
+fn again(run: &RunId, said: DataStays) -> String {
+    let word = if said.0 { " --data-stays" } else { "" };
+    format!("go on with: goldseed abandon {run}{word}")
 }
 
 /// What is looked at after an interrupt.
@@ -101,6 +103,7 @@ async fn interrupted(
     cloud: &Cloud,
     settings: &Settings,
     run: &RunId,
+    said: DataStays,
     halted: Halted,
     error: Option<Failure>,
 ) -> Failure {
@@ -146,7 +149,7 @@ async fn interrupted(
             error.message
         )),
     }
-    failure.hint(again(run))
+    failure.hint(again(run, said))
 }
 
 async fn carry_out(
@@ -202,11 +205,11 @@ async fn carry_out(
                 record.environment
             );
             let next = format!("goldseed {} {}", record.verb.as_str(), record.pipeline);
-            let said = |word: &'static str| {
+            let labelled = |word: &'static str| {
                 move |(label, value): (String, String)| (format!("{word} {label}"), value)
             };
-            let removed = removed.into_iter().map(said("removed"));
-            let facts = removed.chain(kept.into_iter().map(said("kept")));
+            let removed = removed.into_iter().map(labelled("removed"));
+            let facts = removed.chain(kept.into_iter().map(labelled("kept")));
             events.emit(finished(true, verdict, facts.collect(), vec![next]));
             Ok(Code::Done)
         }
@@ -217,8 +220,7 @@ async fn carry_out(
             });
             let mut failure = Failure::from(error);
             if failure.code != Code::Refused {
-                let again = format!("goldseed abandon {run}");
-                failure.hints.push(format!("go on with: {again}"));
+                failure.hints.push(again(run, said));
             }
             events.emit(finished(
                 false,

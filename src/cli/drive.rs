@@ -113,7 +113,7 @@ async fn begun<T>(work: Pin<Box<impl Future<Output = Result<T, Failure>>>>) -> R
             Code::Interrupted,
             format!("interrupted by {signal} before any step; nothing was made or changed"),
         )
-        .hint("if the run is recorded by now, `goldseed runs` lists it, and `goldseed abandon` ends it")),
+        .hint("`goldseed runs` lists the run if it is recorded by now: `goldseed resume` goes on with it, `goldseed abandon` ends it")),
     }
 }
 
