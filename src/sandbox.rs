@@ -16,6 +16,7 @@ mod demo;
 mod dispatch;
 mod ec2;
 mod engine;
+mod error;
 mod faults;
 mod jobs;
 mod machines;
@@ -39,6 +40,7 @@ pub use self::core::RequestSeen;
 use self::core::{Core, WeakCore};
 pub use self::demo::DemoWorld;
 pub use self::ec2::routes::WayOut;
+pub use self::error::SandboxError;
 pub use self::faults::{Fate, Hook, Request};
 use self::machines::containers::{ContainersOptions, KEPT, PLATFORM_PHP};
 use self::machines::{CommandOutcome, Containers, Machines, Simulated};
@@ -85,35 +87,6 @@ impl Options {
             hook: None,
         }
     }
-}
-
-/// A sandbox could not be started.
-#[derive(Debug, thiserror::Error)]
-pub enum SandboxError {
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address}")]
-    Listen {
-        /// The address that was asked for.
-        address: SocketAddr,
-        /// What the system says.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The folder for kept files cannot be made.
-    #[error("cannot keep files")]
-    Folder(#[source] std::io::Error),
-    /// There are no real machines to be had.
-    #[error("real machines cannot be started")]
-    Machines(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The demo world needs real machines.
-    #[error("the demo world needs real machines, and these are simulated")]
-    Simulated,
-    /// The demo world could not be made.
-    #[error("the demo world could not be made")]
-    Demo(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The pace is not a number above 0.
-    #[error("the pace must be above 0, and {0} is not")]
-    Pace(f64),
 }
 
 /// A running sandbox. Dropping it stops it without waiting for its machines.
@@ -233,7 +206,12 @@ impl Sandbox {
         (image, subnet.unwrap_or_default())
     }
 
-    /// All requests so far, in the order in which they came.
+    /// Waits until no request is under way: a client that was killed may have left one, which is done all the same.
+    pub async fn until_served(&self) {
+        self.core.until_served().await;
+    }
+
+    /// All requests that are done, in the order in which that was.
     pub fn requests(&self) -> Vec<RequestSeen> {
         self.core.requests()
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use super::clock::Clock;
 use super::faults::{Fate, Hook, Request};
@@ -62,6 +62,8 @@ struct Inner {
     storage: Arc<Storage>,
     hook: Mutex<Option<Hook>>,
     seen: Mutex<Seen>,
+    /// How many requests are under way.
+    underway: watch::Sender<usize>,
     /// When the machines were last asked which of them run.
     looked: Mutex<Option<Instant>>,
     /// The five workers of each node's agent.
@@ -72,6 +74,16 @@ struct Inner {
 struct Seen {
     requests: Vec<RequestSeen>,
     occurrences: BTreeMap<(Service, String), usize>,
+}
+
+/// A request is under way while this lives.
+#[derive(Debug)]
+pub(crate) struct Underway(Core);
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        self.0.inner.underway.send_modify(|count| *count -= 1);
+    }
 }
 
 /// How many commands the agent of a node runs at once (amazon-ssm-agent's default).
@@ -92,6 +104,7 @@ impl Core {
                 storage,
                 hook: Mutex::new(options.hook.clone()),
                 seen: Mutex::default(),
+                underway: watch::Sender::default(),
                 looked: Mutex::default(),
                 workers: Mutex::default(),
                 machines,
@@ -173,6 +186,19 @@ impl Core {
                 occurrence,
             })
         })
+    }
+
+    /// Counts a request as under way until the guard is dropped.
+    pub(crate) fn underway(&self) -> Underway {
+        self.inner.underway.send_modify(|count| *count += 1);
+        Underway(self.clone())
+    }
+
+    /// Waits until no request is under way.
+    pub(crate) async fn until_served(&self) {
+        let mut underway = self.inner.underway.subscribe();
+        let served = underway.wait_for(|count| *count == 0).await;
+        served.expect("its sender is here");
     }
 
     /// Remembers a request with its outcome.

@@ -21,13 +21,47 @@ struct Asked {
     unreadable: Option<ApiError>,
 }
 
-/// Answers a request to one of the services.
+/// Answers a request to one of the services. What is done is done whole, also when the client has left meanwhile.
 pub(crate) async fn answer(core: &Core, origin: &Origin, received: &Received) -> Answer {
+    let underway = core.underway();
     let asked = read(received);
     let request_id = core.state().new_uuid();
     let at = clock::now();
     let fate = core.fate(asked.service, &asked.operation, &asked.parameters);
-    let reply = match &fate {
+    if let Fate::Stall(duration) = fate {
+        clock::sleep(duration).await;
+    }
+    let (core, origin, id) = (core.clone(), origin.clone(), request_id.clone());
+    let doing = tokio::spawn(async move {
+        let reply = outcome(&core, &origin, &asked, &id, &fate).await;
+        core.remember(RequestSeen {
+            service: asked.service,
+            operation: asked.operation,
+            parameters: asked.parameters,
+            request_id: id,
+            at,
+            fate,
+            status: reply.as_ref().map(|reply| reply.status),
+        });
+        drop(underway);
+        reply
+    });
+    match doing.await {
+        Ok(Some(reply)) => Answer::Reply(reply, request_id),
+        // A task that panicked has said so; its client hears nothing, as with any server.
+        Ok(None) | Err(_) => Answer::Cut,
+    }
+}
+
+/// What the client gets of a request that has this fate.
+async fn outcome(
+    core: &Core,
+    origin: &Origin,
+    asked: &Asked,
+    request_id: &str,
+    fate: &Fate,
+) -> Option<Reply> {
+    match fate {
         Fate::LoseRequest => None,
         Fate::Refuse {
             status,
@@ -36,33 +70,19 @@ pub(crate) async fn answer(core: &Core, origin: &Origin, received: &Received) ->
         } => Some(Reply::refused(
             asked.service,
             &asked.operation,
-            &request_id,
+            request_id,
             ApiError::with_status(*status, code, message),
         )),
-        Fate::Stall(duration) => {
-            clock::sleep(*duration).await;
-            Some(serve(core, origin, &asked, &request_id).await)
-        }
-        Fate::Serve => Some(serve(core, origin, &asked, &request_id).await),
+        Fate::Serve | Fate::Stall(_) => Some(serve(core, origin, asked, request_id).await),
         Fate::LoseAnswer => {
-            serve(core, origin, &asked, &request_id).await;
+            serve(core, origin, asked, request_id).await;
             None
         }
         Fate::Garble(status) => {
-            serve(core, origin, &asked, &request_id).await;
+            serve(core, origin, asked, request_id).await;
             Some(Reply::text(*status, "upstream connect error"))
         }
-    };
-    core.remember(RequestSeen {
-        service: asked.service,
-        operation: asked.operation,
-        parameters: asked.parameters,
-        request_id: request_id.clone(),
-        at,
-        fate,
-        status: reply.as_ref().map(|reply| reply.status),
-    });
-    reply.map_or(Answer::Cut, |reply| Answer::Reply(reply, request_id))
+    }
 }
 
 fn read(received: &Received) -> Asked {

@@ -279,6 +279,13 @@ impl World {
         self.make_environment(&EnvironmentKind::default());
     }
 
+    /// Waits until no request is under way: what a process had asked for before it was killed is done or refused then.
+    pub(crate) fn until_served(&self) {
+        let served = self
+            .wait_for(async { tokio::time::timeout(PATIENCE, self.sandbox.until_served()).await });
+        served.expect("a request is under way for a minute");
+    }
+
     /// Waits until an image is made.
     pub(crate) fn until_available(&self, id: &str) {
         let client = self.ec2();

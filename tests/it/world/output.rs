@@ -46,7 +46,7 @@ impl Goldseed<'_> {
         self.run_as(&Arc::default())
     }
 
-    /// Runs it to its end; its process id is told as soon as there is one.
+    /// Runs it to its end; its process id is told as soon as there is one. What a killed one had asked for is done then.
     pub(crate) fn run_as(mut self, pid: &Arc<OnceLock<u32>>) -> Output {
         let project = self.world.project();
         let output = self.world.wait_for(async {
@@ -57,6 +57,9 @@ impl Goldseed<'_> {
         let output = output
             .expect("the binary has not ended in a minute")
             .unwrap();
+        if output.status.code().is_none() {
+            self.world.until_served();
+        }
         Output {
             code: output.status.code(),
             stdout: String::from_utf8(output.stdout).unwrap(),
