@@ -84,7 +84,7 @@ async fn until_the_agent_is_back(core: &Core, instance_id: &str) {
     loop {
         let booting = core.state().instances.get(instance_id).is_some_and(|one| {
             one.state == InstanceState::Running
-                && one.machine == Machine::Idle
+                && !matches!(one.machine, Machine::Failed(_))
                 && !one.agent_answered
         });
         if !booting || core.is_simulated() {
