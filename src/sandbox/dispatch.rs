@@ -28,9 +28,6 @@ pub(crate) async fn answer(core: &Core, origin: &Origin, received: &Received) ->
     let request_id = core.state().new_uuid();
     let at = clock::now();
     let fate = core.fate(asked.service, &asked.operation, &asked.parameters);
-    if let Fate::Stall(duration) = fate {
-        clock::sleep(duration).await;
-    }
     let (core, origin, id) = (core.clone(), origin.clone(), request_id.clone());
     let doing = tokio::spawn(async move {
         let reply = outcome(&core, &origin, &asked, &id, &fate).await;
@@ -73,7 +70,11 @@ async fn outcome(
             request_id,
             ApiError::with_status(*status, code, message),
         )),
-        Fate::Serve | Fate::Stall(_) => Some(serve(core, origin, asked, request_id).await),
+        Fate::Stall(duration) => {
+            clock::sleep(*duration).await;
+            Some(serve(core, origin, asked, request_id).await)
+        }
+        Fate::Serve => Some(serve(core, origin, asked, request_id).await),
         Fate::LoseAnswer => {
             serve(core, origin, asked, request_id).await;
             None

@@ -142,12 +142,14 @@ impl Subject {
 /// How long anything may take until it counts as hanging: many times what it takes.
 const LONGEST: std::time::Duration = std::time::Duration::from_mins(2);
 
-/// Waits for what drivers do; what hangs is an error, and not the end of all other cases.
+/// Waits for what drivers do, and until what they have asked for is done, also where they were killed meanwhile; what
+/// hangs is an error, and not the end of all other cases.
 pub(crate) fn waited<T>(
     world: &World,
     work: impl Future<Output = Result<T, Trouble>>,
 ) -> Result<T, Trouble> {
     let ended = world.wait_for(async { tokio::time::timeout(LONGEST, work).await });
+    world.until_served();
     ended.unwrap_or_else(|_| Err(format!("it hangs: no end came in {LONGEST:?}").into()))
 }
 
