@@ -203,8 +203,8 @@ impl<'a> Node<'a> {
             seconds: 600,
         };
         let pace = self.cloud.pace();
-        let mut patience = pace.deadline(within);
-        patience.extend(LEAST_SILENCE.saturating_sub(pace.scale(within)));
+        let mut patience = pace.patience(within);
+        patience.extend(LEAST_SILENCE.saturating_sub(patience.left()));
         let mut sent = self.send(&command, &patience).await?;
         let (mut asked, mut failures) = (0, 0);
         loop {

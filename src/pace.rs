@@ -6,6 +6,11 @@
 
 use std::time::{Duration, Instant};
 
+/// From this pace up there may be real machines behind a local AWS.
+const REAL_MACHINES: f64 = 0.01;
+/// And they get this part of the time that they have on real AWS at least: a container boots no faster for the pace.
+const LEAST_PATIENCE: f64 = 0.25;
+
 /// The factor by which all waiting is scaled.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pace {
@@ -59,6 +64,26 @@ impl Pace {
             started: Instant::now(),
             allowed: self.scale(duration),
         }
+    }
+
+    /// Starts a deadline for what machines do: scaled, but to no less than what a real one may need that boots or works
+    /// on a busy laptop.
+    pub fn patience(self, duration: Duration) -> Deadline {
+        let factor = if self.factor < REAL_MACHINES {
+            self.factor
+        } else {
+            self.factor.max(LEAST_PATIENCE)
+        };
+        Deadline {
+            started: Instant::now(),
+            allowed: duration.mul_f64(factor),
+        }
+    }
+
+    /// Returns how much of what took so long counts for no deadline of this pace: work and requests are not faster when
+    /// waiting is.
+    pub fn unhurried(self, took: Duration) -> Duration {
+        took.mul_f64((1.0 - self.factor).max(0.0))
     }
 }
 
@@ -158,6 +183,26 @@ mod tests {
             Pace::new(0.01).unwrap().scale(Duration::from_secs(100)),
             Duration::from_secs(1)
         );
+    }
+
+    #[test]
+    fn machines_get_their_time_at_the_pace_of_a_rehearsal() {
+        let allowed = |factor| {
+            let pace = Pace::new(factor).unwrap();
+            pace.patience(Duration::from_mins(12)).allowed
+        };
+        assert_eq!(allowed(1.0), Duration::from_mins(12));
+        assert_eq!(allowed(0.05), Duration::from_mins(3));
+        assert_eq!(allowed(0.001), Duration::from_millis(720));
+    }
+
+    #[test]
+    fn what_is_no_waiting_counts_as_little_as_waiting_does() {
+        let took = Duration::from_secs(10);
+        for (factor, left) in [(1.0, 0), (0.5, 5), (10.0, 0)] {
+            let unhurried = Pace::new(factor).unwrap().unhurried(took);
+            assert_eq!(unhurried, Duration::from_secs(left), "{factor}");
+        }
     }
 
     #[test]

@@ -82,17 +82,21 @@ impl Cloud {
         wait: Wait,
         mut look: impl AsyncFnMut() -> Result<Look<T>, CloudError>,
     ) -> Result<T, WaitError> {
-        let mut deadline = self.pace.deadline(wait.schedule.within);
-        let mut unseen = self.pace.deadline(wait.unseen_for);
+        let mut deadline = self.pace.patience(wait.schedule.within);
+        let mut unseen = self.pace.patience(wait.unseen_for);
         let mut good = 0;
         let mut asked = 0;
         loop {
             let began = Instant::now();
             let looked = look().await;
-            if looked.is_ok() && self.hung(began.elapsed()) {
-                deadline.extend(began.elapsed());
-                unseen.extend(began.elapsed());
-            }
+            let took = began.elapsed();
+            let uncounted = if looked.is_ok() && self.hung(took) {
+                took
+            } else {
+                self.pace.unhurried(took)
+            };
+            deadline.extend(uncounted);
+            unseen.extend(uncounted);
             let (state, done) = match looked {
                 Ok(Look::Ready(value)) => {
                     good += 1;

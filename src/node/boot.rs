@@ -24,7 +24,7 @@ impl Node<'_> {
     pub async fn reboot(&self, unit: &str) -> Result<(), NodeError> {
         self.cloud.reboot_instance(&self.instance).await?;
         let pace = self.cloud.pace();
-        let deadline = pace.deadline(BACK.within);
+        let deadline = pace.patience(BACK.within);
         let mut asked = 0;
         loop {
             asked += 1;

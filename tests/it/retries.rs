@@ -318,7 +318,7 @@ fn an_image_that_takes_too_long_is_pending_and_its_run_goes_on() {
     // Six hours pass in two seconds.
     let output = world
         .goldseed(["rebuild", "shop"])
-        .env("GOLDSEED_PACE", "0.0001")
+        .env("GOLDSEED_PACE", "0.00001")
         .run();
     assert_eq!(output.code, Some(5), "{output}");
     let said: Vec<&str> = output.stderr.split_whitespace().collect();

@@ -131,7 +131,7 @@ fn a_source_that_goes_while_its_image_is_made_ends_nothing() {
     let run = output.run_id();
     let pending = world
         .goldseed(["resume", &run])
-        .env("GOLDSEED_PACE", "0.0001")
+        .env("GOLDSEED_PACE", "0.00001")
         .run();
     assert_says(&pending, 5, &["is still pending", "waits for it again"]);
     assert!(!pending.stderr.contains("cannot go on"), "{pending}");

@@ -19,7 +19,7 @@ mod output;
 pub(crate) use self::output::{Goldseed, Output};
 
 /// So long a run of the binary may take: far more than it needs, for a machine may be busy.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// The environment that the project is for.
 pub(crate) const ENVIRONMENT: &str = "shop-prod";
@@ -283,7 +283,7 @@ impl World {
     pub(crate) fn until_served(&self) {
         let served = self
             .wait_for(async { tokio::time::timeout(PATIENCE, self.sandbox.until_served()).await });
-        served.expect("a request is under way for a minute");
+        served.expect("a request is under way all the time");
     }
 
     /// Waits until an image is made.

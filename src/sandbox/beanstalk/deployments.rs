@@ -15,7 +15,7 @@ pub(super) const READINESS: u32 = 2;
 /// The command timeout with simulated machines, in looks.
 const COMMAND_LOOKS: u32 = 20;
 /// Real machines need that long for a deployment, whatever the pace.
-const LEAST_COMMAND: Duration = Duration::from_mins(1);
+const LEAST_COMMAND: Duration = Duration::from_mins(5);
 
 impl Environment {
     /// What a simulated machine says about its deployment: nothing, if its image carries Beanstalk's marker.

@@ -45,7 +45,7 @@ pub(crate) struct Rollout {
 /// How long a batch has to become healthy with simulated machines, in looks.
 const HEALTH_LOOKS: u32 = 25;
 /// How long real machines have at least, whatever the pace.
-const LEAST_HEALTH: Duration = Duration::from_mins(1);
+const LEAST_HEALTH: Duration = Duration::from_mins(5);
 /// `PauseTime` when it is not set; Beanstalk computes one from the instance type.
 const PAUSE: (u32, f64) = (3, 300.0);
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, OnceLock};
 
-use super::{PATIENCE, STOCK, World};
+use super::{PATIENCE, STOCK, World, send_signal};
 
 /// The binary of this build: Cargo tells tests where it is, and puts it beside the folder of any other program.
 pub(super) fn binary() -> PathBuf {
@@ -51,12 +51,17 @@ impl Goldseed<'_> {
         let project = self.world.project();
         let output = self.world.wait_for(async {
             let child = self.command.spawn().unwrap();
-            pid.set(child.id().unwrap()).unwrap();
-            tokio::time::timeout(PATIENCE, child.wait_with_output()).await
+            let id = child.id().unwrap();
+            pid.set(id).unwrap();
+            let mut output = std::pin::pin!(child.wait_with_output());
+            if let Ok(output) = tokio::time::timeout(PATIENCE, &mut output).await {
+                return output.unwrap();
+            }
+            // Told so, it takes its machines with it.
+            send_signal(id, "TERM");
+            let output = tokio::time::timeout(PATIENCE, output).await;
+            panic!("the binary has not ended in {PATIENCE:?}: {output:?}");
         });
-        let output = output
-            .expect("the binary has not ended in a minute")
-            .unwrap();
         if output.status.code().is_none() {
             self.world.until_served();
         }
