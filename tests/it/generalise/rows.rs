@@ -10,7 +10,7 @@ use std::process::Command;
 
 use proptest::prelude::*;
 
-use super::{KEPT, Tree, shells};
+use super::tree::{KEPT, Tree, shells};
 
 /// A line of the table without its proof, and words that make a path of its globs: one for each.
 type Row = (&'static str, &'static [&'static str]);

@@ -1,0 +1,228 @@
+//! Secrets are refused by their kind, wherever they got to, and are never printed.
+
+use super::tree::{Tree, shells};
+use crate::world::World;
+
+#[test]
+fn secrets_are_refused_by_kind_and_their_values_never_printed() {
+    let secrets = [
+        (
+            "root/.aws/credentials",
+            "[default]\naws_secret_access_key = hunter2hunter2\n",
+            "AWS credentials",
+        ),
+        (
+            "opt/goldseed/app/shop/config.json",
+            "{\"key\": \"AKIAIOSFODNN7EXAMPLE\"}\n",
+            "AWS credentials",
+        ),
+        (
+            "opt/goldseed/app/shop/.env",
+            "APP_NAME=shop\nDB_PASSWORD=hunter2\n",
+            "a literal password",
+        ),
+        (
+            "var/www/wp-config.php",
+            "<?php define( 'DB_PASSWORD', 'hunter2' );\n",
+            "a literal password",
+        ),
+        (
+            "srv/wp-config.php",
+            "<?php define('AUTH_KEY', \"hunter2hunter2\");\n",
+            "a literal password",
+        ),
+        (
+            "srv/moodle/config.php",
+            "<?php $CFG->dbpass = 'hunter2';\n",
+            "a literal password",
+        ),
+        (
+            "srv/app/settings.php",
+            "<?php return ['password' => 'hunter2'];\n",
+            "a literal password",
+        ),
+        (
+            "root/.my.cnf",
+            "[client]\npassword=hunter2\n",
+            "a password of a database client",
+        ),
+        (
+            "root/.composer/auth.json",
+            "{\"github-oauth\": {\"github.com\": \"hunter2\"}}\n",
+            "a login for a service",
+        ),
+        (
+            "home/ec2-user/.ssh/id_ed25519",
+            "-----BEGIN OPENSSH PRIVATE KEY-----\n",
+            "a private key of a person",
+        ),
+        (
+            "etc/nginx/tls/site.key",
+            "-----BEGIN PRIVATE KEY-----\nhunter2\n",
+            "a private key",
+        ),
+        (
+            "etc/sysconfig/app",
+            "export API_TOKEN=hunter2\n",
+            "a secret in a setting of a service",
+        ),
+        (
+            "etc/php-fpm.d/www.conf",
+            "env[DB_PASSWORD] = hunter2\n",
+            "a secret in a setting of a service",
+        ),
+        (
+            "etc/systemd/system/app.service.d/e.conf",
+            "[Service]\nEnvironment=DB_PASSWORD=hunter2\n",
+            "a secret in a setting",
+        ),
+        (
+            "root/.npmrc",
+            "//registry/:_authToken=hunter2\n",
+            "a login for a service",
+        ),
+    ];
+    for shell in shells() {
+        let tree = Tree::bare(shell);
+        for (path, content, _) in secrets {
+            tree.write(path, content);
+        }
+        let output = tree.run("scan.sh", &[]);
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8(text).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{shell:?}: {text}");
+        assert!(!text.contains("hunter2"), "{text}");
+        for (path, _, kind) in secrets {
+            let line = format!("FAIL secrets: /{path}: {kind}");
+            assert!(text.contains(&line), "{shell:?}: {line} is not in\n{text}");
+        }
+        assert_eq!(text.matches("FAIL").count(), secrets.len(), "{text}");
+        let allowed: Vec<String> = secrets
+            .iter()
+            .map(|(path, ..)| format!("allow /{path}\n"))
+            .collect();
+        tree.write("opt/goldseed/generalise.d/own", &allowed.concat());
+        assert_eq!(tree.succeed("scan.sh", &[]), "pass secrets\n");
+    }
+}
+
+#[test]
+fn what_only_looks_like_a_secret_passes() {
+    for shell in shells() {
+        let tree = Tree::bare(shell);
+        for (path, content) in [
+            (
+                "opt/goldseed/app/wordpress/wp-config.php",
+                "<?php define('DB_PASSWORD', $goldseed_password);\n",
+            ),
+            (
+                "opt/goldseed/app/wordpress/wp-config-sample.php",
+                "<?php define( 'DB_PASSWORD', 'password_here' );\n",
+            ),
+            (
+                "srv/wp-config.php",
+                "<?php define( 'AUTH_KEY', 'put your unique phrase here' );\n",
+            ),
+            ("srv/.env.example", "DB_PASSWORD=changeme\n"),
+            ("srv/.env", "DB_PASSWORD=${DB_PASSWORD}\nTOKEN=\n"),
+            (
+                "srv/config.php",
+                "<?php $CFG->dbpass = getenv('DB_PASSWORD');\n",
+            ),
+            ("etc/sysconfig/network", "NETWORKING=yes\n"),
+            (
+                "opt/goldseed/boot/boot.sh",
+                "key=${AWS_SECRET_ACCESS_KEY:-}\n",
+            ),
+            ("etc/default/app", "# API_TOKEN=changeme\nTOKEN_FILE=\n"),
+            ("etc/nginx/nginx.conf", "fastcgi_param HTTPS $https;\n"),
+            (
+                "etc/ssl/private/ssl-cert-snakeoil.key",
+                "-----BEGIN PRIVATE KEY-----\n",
+            ),
+            (
+                "etc/mysql/my.cnf",
+                "# password = secret\n[client]\nport = 3306\n",
+            ),
+        ] {
+            tree.write(path, content);
+        }
+        assert_eq!(tree.succeed("scan.sh", &[]), "pass secrets\n", "{shell:?}");
+    }
+}
+
+#[test]
+fn a_fetched_secret_is_found_wherever_it_got_to() {
+    for shell in shells() {
+        let tree = Tree::bare(shell);
+        let fetched = tree.root.parent().unwrap().join("fetched here");
+        fs_err::create_dir(&fetched).unwrap();
+        fs_err::write(
+            fetched.join("database-password"),
+            "correct [horse] battery\n\n",
+        )
+        .unwrap();
+        fs_err::write(fetched.join("short"), "abc\n").unwrap();
+        let argument = fetched.to_str().unwrap().to_owned();
+        tree.write("etc/app/harmless.conf", "abc\nanything\n\n");
+        tree.succeed("scan.sh", &[&argument]);
+
+        tree.write("var/lib/my app/cache.bin", "….correct [horse] battery….");
+        let failures = tree.failures("scan.sh", &[&argument]);
+        assert_eq!(
+            failures,
+            [
+                "FAIL secrets: /var/lib/my app/cache.bin: holds the secret that was fetched as database-password"
+            ],
+            "{shell:?}"
+        );
+        assert!(!fetched.join(".lines").exists());
+
+        // Of what came as a secret every line counts: a command may have been given it without any file.
+        let values = tree.root.parent().unwrap().join("scan");
+        fs_err::create_dir(&values).unwrap();
+        fs_err::write(
+            values.join("ssm__shop_two"),
+            "a long first line\n-----BEGIN\nk3y!\n\n",
+        )
+        .unwrap();
+        fs_err::remove_file(tree.root.join("var/lib/my app/cache.bin")).unwrap();
+        tree.write("etc/app/notes", "-----BEGIN\n\n");
+        let both = [argument.as_str(), values.to_str().unwrap()];
+        tree.succeed("scan.sh", &both);
+        tree.write("etc/app/settings", "x=k3y!;");
+        assert_eq!(
+            tree.failures("scan.sh", &both),
+            ["FAIL secrets: /etc/app/settings: holds the secret that was fetched as ssm__shop_two"],
+            "{shell:?}"
+        );
+    }
+}
+
+#[test]
+fn the_refusal_of_a_secret_says_how_to_allow_a_file_and_the_page_shows_it() {
+    let page = fs_err::read_to_string("docs/library.md").unwrap();
+    let example = page
+        .split("```yaml\n")
+        .find(|text| text.starts_with("recipe: 1\n"));
+    let example = example.unwrap().split("```").next().unwrap();
+    let world = World::empty();
+    world.write("recipes/shop-image.yaml", example);
+    world.succeed(["recipe", "check"]);
+    let lines = example.split("content: |\n").nth(1).unwrap();
+
+    let tree = Tree::bare(shells()[0]);
+    tree.write("etc/machine-id", "");
+    let key = "opt/goldseed/app/shop/modules/pay/sample.key";
+    tree.write(key, "-----BEGIN PRIVATE KEY-----\n");
+    tree.write("opt/shop/.installed", "");
+    let complaint = String::from_utf8(tree.run("scan.sh", &[]).stderr).unwrap();
+    let way_out = "write the line \"allow PATH\" to a file in /opt/goldseed/generalise.d";
+    assert!(complaint.contains(way_out), "{complaint}");
+
+    tree.write("opt/goldseed/generalise.d/shop", lines);
+    tree.succeed("scan.sh", &[]);
+    tree.succeed("generalise.sh", &[]);
+    tree.succeed("assert.sh", &[]);
+    assert!(tree.is_there(key) && !tree.is_there("opt/shop/.installed"));
+}
