@@ -18,6 +18,8 @@ use super::*;
 /// One test at a time.
 static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 const STOCK: &str = "ami-0platform0php0000";
+/// How long anything may take that is to come to its end, on a busy machine too.
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// What the metadata service of a test knows, and what it was told.
 #[derive(Default)]
@@ -161,18 +163,18 @@ impl World {
     async fn until(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
         let started = Instant::now();
         while !holds().await {
-            assert!(started.elapsed() < Duration::from_secs(90), "never: {what}");
+            assert!(started.elapsed() < PATIENCE, "never: {what}");
             clock::sleep(Duration::from_millis(100)).await;
         }
     }
 
-    async fn run(&self, instance_id: &str, script: &str, seconds: u64) -> CommandOutcome {
+    async fn run(&self, instance_id: &str, script: &str, timeout: Duration) -> CommandOutcome {
         static COMMANDS: AtomicUsize = AtomicUsize::new(0);
         let command = RunCommand {
             command_id: format!("command-{}", COMMANDS.fetch_add(1, Ordering::Relaxed)),
             script: script.to_owned(),
             working_directory: None,
-            timeout: Duration::from_secs(seconds),
+            timeout,
         };
         self.machines
             .run_command(instance_id, command)
@@ -180,9 +182,10 @@ impl World {
             .unwrap()
     }
 
-    /// Runs a script and returns its output.
+    /// Runs a script to its end and returns its output.
     async fn shell(&self, instance_id: &str, script: &str) -> String {
-        let outcome = self.run(instance_id, script, 60).await;
+        let outcome = self.run(instance_id, script, PATIENCE).await;
+        assert!(!outcome.timed_out, "{script}: {outcome:?}");
         outcome.stdout.trim().to_owned()
     }
 
@@ -308,7 +311,7 @@ async fn commands_run_as_the_agent_runs_them() {
         .run(
             "i-03",
             "echo \"$HOME|$0\"; id -u; env | sort; echo bad >&2; exit 7",
-            30,
+            PATIENCE,
         )
         .await;
     assert_eq!((outcome.code, outcome.stderr.as_str()), (7, "bad\n"));
@@ -328,23 +331,29 @@ async fn commands_run_as_the_agent_runs_them() {
         .run(
             "i-03",
             "#!/usr/bin/perl\nprint 'perl'; kill 'KILL', $$;",
-            30,
+            PATIENCE,
         )
         .await;
     assert_eq!((outcome.code, outcome.stdout.as_str()), (-1, ""));
-    let outcome = world.run("i-03", "kill -KILL $$", 30).await;
+    let outcome = world.run("i-03", "kill -KILL $$", PATIENCE).await;
     assert_eq!(
         outcome.code, -1,
         "a shell that was killed has no exit status"
     );
-    let outcome = world.run("i-03", "exit 137", 30).await;
+    let outcome = world.run("i-03", "exit 137", PATIENCE).await;
     assert_eq!((outcome.code, outcome.timed_out), (137, false));
 
     // The command is over when its outputs are closed, not when the shell is.
     let started = Instant::now();
-    world.run("i-03", "sleep 3 & echo left", 30).await;
+    world.run("i-03", "sleep 3 & echo left", PATIENCE).await;
     assert!(started.elapsed() >= Duration::from_secs(3));
-    let outcome = world.run("i-03", "sleep 60 & echo $!; sleep 60", 1).await;
+    let outcome = world
+        .run(
+            "i-03",
+            "sleep 900 & echo $!; sleep 900",
+            Duration::from_secs(1),
+        )
+        .await;
     assert_eq!((outcome.code, outcome.timed_out), (137, true));
     let killed = format!(
         "kill -0 {} 2>/dev/null && echo there || echo gone",
@@ -358,9 +367,9 @@ async fn commands_run_as_the_agent_runs_them() {
 
     let command = RunCommand {
         command_id: "to-cancel".to_owned(),
-        script: "touch /run/begun; sleep 60".to_owned(),
+        script: "touch /run/begun; sleep 900".to_owned(),
         working_directory: Some("/tmp".to_owned()),
-        timeout: Duration::from_mins(1),
+        timeout: PATIENCE,
     };
     let running = tokio::spawn({
         let machines = world.machines.clone();
@@ -414,7 +423,9 @@ async fn machines_share_file_systems_and_databases() {
     let nfs = "mkdir -p /mnt/shop && mount -t nfs4 -o nfsvers=4.1,hard,noresvport \
         fs-0123456789abcdef0.efs.eu-central-1.amazonaws.com:/ /mnt/shop && cat /mnt/shop/file";
     assert_eq!(world.shell("i-05", nfs).await, "hello");
-    let unknown = world.run("i-05", "mount -t efs fs-0fff:/ /mnt", 30).await;
+    let unknown = world
+        .run("i-05", "mount -t efs fs-0fff:/ /mnt", PATIENCE)
+        .await;
     assert_eq!(unknown.code, 1);
     assert!(
         unknown
