@@ -1,11 +1,12 @@
 //! Real machines on their own: when nobody comes back to them (a day lasts half a minute here), and when their disk is
 //! full.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use goldseed::cloud::{Cloud, Connection, InstanceState, LaunchRequest};
 use goldseed::event::Emitter;
-use goldseed::id::{ImageId, InstanceId, SubnetId};
+use goldseed::id::{Digest, ImageId, InstanceId, SubnetId};
 use goldseed::node::{Job, Node, NodeError};
 use goldseed::pace::Pace;
 use goldseed::pipeline;
@@ -13,16 +14,22 @@ use goldseed::sandbox::{MachineKind, Options, Sandbox};
 
 /// How long a machine of this test lives without a command of ours.
 const EXPIRES: Duration = Duration::from_secs(30);
-/// How long anything may take here, on a busy machine too.
-const PATIENCE: Duration = Duration::from_mins(4);
+/// How long anything may take on real machines, on a busy host too.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(10);
 
-/// A sandbox with real machines and a connection to it. Its folder is fixed, so that what a killed test left behind is
-/// removed by the next one.
+/// The folder of a test with real machines: the same each time, so that what a killed test left behind is removed by the
+/// next one, and another for each checkout, as several may be tested at once.
+pub(crate) fn folder(name: &str) -> PathBuf {
+    let checkout = Digest::of(env!("CARGO_MANIFEST_DIR"));
+    std::env::temp_dir().join(format!("goldseed-test-{name}-{}", checkout.short()))
+}
+
+/// A sandbox with real machines and a connection to it.
 async fn world(name: &str) -> (Sandbox, Cloud) {
     let options = Options {
         machines: MachineKind::Containers,
         pace: 0.05,
-        ..Options::simulated(format!("/tmp/goldseed-test-{name}/state"))
+        ..Options::simulated(folder(name).join("state"))
     };
     let sandbox = Sandbox::start(options).await.unwrap();
     let connection = Connection {
@@ -37,7 +44,7 @@ async fn world(name: &str) -> (Sandbox, Cloud) {
 
 async fn close(sandbox: Sandbox, name: &str) {
     sandbox.stop().await;
-    fs_err::remove_dir_all(format!("/tmp/goldseed-test-{name}")).unwrap();
+    fs_err::remove_dir_all(folder(name)).unwrap();
 }
 
 async fn is_online(cloud: &Cloud, id: &InstanceId) -> bool {

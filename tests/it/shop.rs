@@ -1,19 +1,17 @@
 //! The whole job on real machines: WordPress on the local AWS, rebuilt, changed, rolled back. One world for all of it,
 //! because machines are dear: the parts are told one after the other.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use aws_sdk_ec2::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_elasticbeanstalk::types::{ConfigurationOptionSetting, EnvironmentStatus};
 use goldseed::sandbox::{MachineKind, Options, Sandbox};
 
-/// A fixed folder, so that what a killed test left behind is removed by the next one.
-const FOLDER: &str = "/tmp/goldseed-test-shop";
+use super::machines::{PATIENCE, folder};
+
 /// How much faster than AWS.
 const PACE: &str = "0.05";
-/// How long anything may take here, on a busy machine too.
-const PATIENCE: Duration = Duration::from_mins(6);
 
 struct Shop {
     sandbox: Sandbox,
@@ -38,7 +36,7 @@ macro_rules! client {
 
 impl Shop {
     async fn open() -> Self {
-        let folder = Path::new(FOLDER);
+        let folder = folder("shop");
         let options = Options {
             machines: MachineKind::Containers,
             pace: PACE.parse().unwrap(),
@@ -364,5 +362,5 @@ async fn a_running_instance_becomes_a_golden_image_and_serves_and_goes_back() {
     assert!(page(&site, "/").await.contains("first-banner"));
 
     shop.sandbox.stop().await;
-    fs_err::remove_dir_all(FOLDER).unwrap();
+    fs_err::remove_dir_all(folder("shop")).unwrap();
 }
