@@ -308,21 +308,11 @@ fn a_swap_that_is_announced_while_the_run_is_taken_over_is_seen() {
     })
     .run_id();
     let page = |number: u32| format!("/goldseed/shop/runs/{run}/{number}");
-    let taken = page(2);
-    let (begins, begun) = std::sync::mpsc::channel();
-    world
-        .sandbox
-        .set_hook(Some(goldseed::sandbox::Hook::new(move |request| {
-            if request.operation == "PutParameter" && request.parameters["Name"] == *taken {
-                // It is sent once more where this is too long for it.
-                begins.send(()).unwrap();
-                return Fate::Stall(Duration::from_secs(1));
-            }
-            Fate::Serve
-        })));
-    let output = std::thread::scope(|scope| {
-        let abandon = scope.spawn(|| world.run(["abandon", &run]));
-        begun.recv_timeout(Duration::from_mins(1)).unwrap();
+    let own = page(2);
+    let takes_over = move |request: &Request| {
+        request.operation == "PutParameter" && request.parameter("Name") == Some(&own)
+    };
+    let output = world.meanwhile(["abandon", &run], takes_over, || {
         // The driver is alive after all, and announces its swap on its own page.
         let written = world.parameters()[&page(1)].last().unwrap().clone();
         let mut record: serde_json::Value = serde_json::from_str(&written).unwrap();
@@ -335,9 +325,7 @@ fn a_swap_that_is_announced_while_the_run_is_taken_over_is_seen() {
             .value(record.to_string())
             .overwrite(true);
         world.wait_for(call.send()).unwrap();
-        abandon.join().unwrap()
     });
-    world.sandbox.set_hook(None);
     assert_eq!(output.code, Some(4), "{output}");
     assert!(output.stderr.contains("swapped the base image"), "{output}");
     let taken = world.parameters()[&page(2)].last().unwrap().clone();

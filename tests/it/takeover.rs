@@ -1,9 +1,9 @@
 //! A run and its lease under two processes at once: who was taken over finds it, whatever moment it happens in.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use goldseed::cloud::{Cloud, Connection, Tags};
@@ -13,6 +13,9 @@ use goldseed::pace::Pace;
 use goldseed::record::{Lease, Verb, Verdict};
 use goldseed::run::{Held, LeaseError, NewRun, Run, StoreError, holder, latest};
 use goldseed::sandbox::{Fate, Hook, Options, Sandbox};
+
+/// So long one of two waits for the other: far longer than it needs, for a machine may be busy.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A sandbox with nothing in it, and a connection to it.
 struct Place {
@@ -66,22 +69,33 @@ impl Place {
         Run::resume(&self.cloud, "shop", run.id(), "eve@two").await
     }
 
-    /// Holds the writing of a parameter up for a second, and tells when it is asked for.
-    fn hold_up(&self, name: &str) -> Receiver<()> {
+    /// Does the work; as soon as it writes this parameter, something else changes before that is served.
+    async fn meanwhile<T: Send + 'static>(
+        &self,
+        name: &str,
+        work: Pin<Box<impl Future<Output = T> + Send + 'static>>,
+        change: Pin<Box<impl Future<Output = ()>>>,
+    ) -> T {
         let name = name.to_owned();
-        let (tells, told) = channel();
-        let held_up = AtomicBool::new(false);
+        let (asks, mut asked) = tokio::sync::mpsc::unbounded_channel();
+        let (goes, going) = std::sync::mpsc::channel::<()>();
+        let going = Mutex::new(going);
         self.sandbox.set_hook(Some(Hook::new(move |request| {
-            if request.operation == "PutParameter"
-                && request.parameter("Name") == Some(&name)
-                && !held_up.swap(true, Ordering::SeqCst)
-            {
-                tells.send(()).unwrap();
-                return Fate::Stall(Duration::from_secs(1));
+            if request.operation == "PutParameter" && request.parameter("Name") == Some(&name) {
+                // It waits until the change is made; so does what is sent again because that took long.
+                tokio::task::block_in_place(|| {
+                    asks.send(()).ok();
+                    going.lock().unwrap().recv_timeout(PATIENCE).ok();
+                });
             }
             Fate::Serve
         })));
-        told
+        let work = tokio::spawn(work);
+        let first = tokio::time::timeout(PATIENCE, asked.recv()).await;
+        first.expect("it was never asked for").unwrap();
+        change.await;
+        drop(goes);
+        work.await.unwrap()
     }
 
     async fn put(&self, name: &str, lease: &Lease) {
@@ -95,12 +109,6 @@ impl Place {
         let found = self.cloud.parameter(name).await.unwrap().unwrap();
         serde_json::from_str(&found.value).unwrap()
     }
-}
-
-/// Waits until something is told, on a thread that may wait.
-async fn told(receiver: Receiver<()>) {
-    let wait = move || receiver.recv_timeout(Duration::from_mins(1)).unwrap();
-    tokio::task::spawn_blocking(wait).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,13 +143,11 @@ async fn a_run_that_has_ended_is_not_taken_over() {
     // It ends while it is taken over.
     let mut run = place.run().await;
     let page = format!("/goldseed/shop/runs/{}/2", run.id());
-    let asked = place.hold_up(&page);
     let copy = place.cloud.clone();
     let id = run.id().clone();
-    let taking = tokio::spawn(async move { Run::resume(&copy, "shop", &id, "eve@two").await });
-    told(asked).await;
-    run.finish(Verdict::Done).await.unwrap();
-    let taken = taking.await.unwrap();
+    let taking = Box::pin(async move { Run::resume(&copy, "shop", &id, "eve@two").await });
+    let ending = Box::pin(async { run.finish(Verdict::Done).await.unwrap() });
+    let taken = place.meanwhile(&page, taking, ending).await;
     assert!(matches!(taken, Err(StoreError::Ended { .. })), "{taken:?}");
     let record = latest(&place.cloud, "shop", run.id()).await.unwrap();
     assert_eq!(record.verdict, Some(Verdict::Done));
@@ -169,19 +175,19 @@ async fn a_lease_that_was_renewed_in_this_moment_is_not_taken_over() {
     place.put(&name(1), &over).await;
 
     let other = place.run().await;
-    let asked = place.hold_up(&name(2));
     let (copy, of, record) = (
         place.cloud.clone(),
         environment.clone(),
         other.record().clone(),
     );
-    let taking = tokio::spawn(async move { Held::acquire(&copy, &of, &record).await });
-    told(asked).await;
+    let taking = Box::pin(async move { Held::acquire(&copy, &of, &record).await });
     let text = serde_json::to_string(&renewed).unwrap();
     let first = name(1);
-    let renewal = place.cloud.overwrite_parameter(&first, &text, "");
-    renewal.await.unwrap();
-    let taken = taking.await.unwrap();
+    let renewing = Box::pin(async {
+        let renewal = place.cloud.overwrite_parameter(&first, &text, "");
+        renewal.await.unwrap();
+    });
+    let taken = place.meanwhile(&name(2), taking, renewing).await;
     assert!(matches!(taken, Err(LeaseError::Held(_))), "{taken:?}");
     let holds = holder(&place.cloud, &environment).await.unwrap().unwrap();
     assert_eq!(&holds.run, run.id());
@@ -246,8 +252,7 @@ async fn a_lease_that_is_taken_over_while_it_is_renewed_is_lost() {
         .unwrap();
     let mut others = place.lease(&name(1)).await;
     others.writer.nonce = "another".into();
-    let asked = place.hold_up(&name(1));
-    let renewing = tokio::spawn(async move {
+    let renewing = Box::pin(async move {
         // It is renewed once half of its term, which is twenty seconds at least, is over.
         let until = Instant::now() + Duration::from_mins(1);
         loop {
@@ -260,8 +265,8 @@ async fn a_lease_that_is_taken_over_while_it_is_renewed_is_lost() {
             }
         }
     });
-    told(asked).await;
-    place.put(&name(2), &others).await;
-    let renewed = renewing.await.unwrap();
+    let second = name(2);
+    let taking = Box::pin(place.put(&second, &others));
+    let renewed = place.meanwhile(&name(1), renewing, taking).await;
     assert!(matches!(renewed, Err(LeaseError::Lost(_))), "{renewed:?}");
 }
