@@ -67,6 +67,18 @@ fn disturbed(
     output
 }
 
+/// What is told of a run once it has ended, without why: whether the call that was under way when the signal came was
+/// given up in the time for it depends on how busy the machine is.
+fn ending(output: &Output) -> String {
+    let text = output.to_string();
+    // Before it come the lines of the run, its heading and the table of its stages.
+    let ending = text.splitn(4, "\n\n").last().unwrap();
+    let is_cause =
+        |line: &str| line.starts_with("  caused by:") || line.starts_with("             ");
+    let lines = ending.lines().filter(|line| !is_cause(line));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn an_interrupt_says_what_exists_and_how_to_go_on() {
     for (name, signal, at) in [
@@ -79,7 +91,11 @@ fn an_interrupt_says_what_exists_and_how_to_go_on() {
             request.operation == at && !is_raw(request)
         });
         assert_eq!(output.code, Some(130), "{output}");
-        insta::assert_snapshot!(name, output);
+        assert!(
+            output.stderr.contains("the present call is finished first"),
+            "{output}"
+        );
+        insta::assert_snapshot!(name, ending(&output));
         world.succeed(["resume", &output.run_id()]);
         assert_converged(&world, name);
     }
