@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use goldseed::sandbox::{Fate, Request};
 
+use super::unsent::{assert_says, leases_are_renewed};
 use super::world::{Output, World, changes, mutates};
 
 /// What was there before a run, and must be again after it was abandoned: everything but records, leases and machines
@@ -216,8 +217,10 @@ fn a_lease_that_the_run_held_is_given_back() {
         });
         output.run_id()
     };
-    let held = world.run(["rollback", "shop"]);
+    leases_are_renewed(&world);
+    let held = world.run(["promote", "shop"]);
     assert_eq!(held.code, Some(4), "{held}");
+    assert_says(&held, "holds the environment");
     world.succeed(["abandon", &run]);
     world.succeed(["promote", "shop"]);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use goldseed::sandbox::{Fate, Hook, Request, RequestSeen};
 
 use super::sweep::tag;
-use super::unsent::{assert_says, killed};
+use super::unsent::{assert_says, killed, leases_are_renewed};
 use super::world::{LAUNCH, Output, World, mutates, send_signal};
 
 /// A build that was killed when seed, raw and golden image were there.
@@ -164,6 +164,7 @@ fn an_interrupt_names_the_lease_that_remains() {
         request.operation == "PutParameter" && name.contains("/lease/")
     };
     let run = killed(&world, ["promote", "shop"], of_lease).run_id();
+    leases_are_renewed(&world);
     let pid: Arc<OnceLock<u32>> = Arc::default();
     world.signal_at(&pid, "INT", Fate::LoseRequest, of_lease);
     let output = world.goldseed(["abandon", &run]).run_as(&pid);

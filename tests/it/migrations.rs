@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use goldseed::sandbox::{Behaviour, Fate, Hook};
 
-use super::unsent::{assert_says, killed, minutes_pass};
+use super::unsent::{assert_says, killed, leases_are_renewed, minutes_pass};
 use super::world::World;
 
 /// A recipe whose new version changes the data.
@@ -158,6 +158,7 @@ pub(crate) fn cut_off_in_data(world: &World) -> String {
 fn while_a_migration_may_run_nobody_else_changes_the_environment() {
     let world = migrating("migrations: compatible\n");
     let run = cut_off_in_data(&world);
+    leases_are_renewed(&world);
     let held = world.run(["promote", "shop"]);
     assert_eq!(held.code, Some(4), "{held}");
     assert!(held.stderr.contains("holds the environment"), "{held}");

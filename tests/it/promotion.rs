@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use super::unsent::leases_are_renewed;
 use super::world::{Image, LAUNCH, Output, ROLLING, STOCK, World};
 use goldseed::sandbox::{Behaviour, Fate, Hook};
 
@@ -163,6 +164,7 @@ fn dead_in_the_swap(world: &World) -> String {
 fn a_swap_that_may_have_been_sent_is_never_called_untouched_or_over() {
     let world = World::new();
     let run = dead_in_the_swap(&world);
+    leases_are_renewed(&world);
     // Somebody else's run holds the environment meanwhile.
     let (name, versions) = world
         .parameters()

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use goldseed::sandbox::Fate;
 
-use super::unsent::minutes_pass;
+use super::unsent::{leases_are_renewed, minutes_pass};
 use super::world::{Output, World};
 
 /// Runs a verb and kills it at the first request of this operation, whose answer is lost.
@@ -30,6 +30,7 @@ fn runs_are_listed_newest_first_with_what_became_of_them() {
     let built = world.succeed(["build", "shop"]).run_id();
     let cut = killed_at(&world, ["promote", "shop"], "UpdateEnvironment").run_id();
     world.put_parameter("/goldseed/shop/runs/20991231-000000-0000/1", r#"{"f":9}"#);
+    leases_are_renewed(&world);
     let output = world.succeed(["runs"]);
     let rows: Vec<&str> = output.stdout.lines().skip(1).collect();
     assert_eq!(rows.len(), 3, "{output}");
@@ -94,6 +95,7 @@ fn resume_without_a_run_takes_none_over_that_somebody_may_drive() {
         parameters.keys().filter(|name| name.contains(&run)).count()
     };
     let before = pages(&world);
+    leases_are_renewed(&world);
     let refused = world.run(["resume"]);
     assert_eq!(refused.code, Some(4), "{refused}");
     assert!(refused.stderr.contains("may be at it"), "{refused}");
@@ -107,6 +109,11 @@ fn resume_without_a_run_leaves_a_build_to_whom_wrote_its_record_a_moment_ago() {
     let world = World::new();
     // A build holds no lease.
     let run = killed_at(&world, ["build", "shop"], "RunInstances").run_id();
+    // It is written again: the moment begins now, however long a busy machine took for the rest.
+    let page = format!("/goldseed/shop/runs/{run}/1");
+    let written = world.parameters()[&page].last().unwrap().clone();
+    let call = world.ssm().put_parameter().name(page).value(written);
+    world.wait_for(call.overwrite(true).send()).unwrap();
     let refused = world.goldseed(["resume"]).env("LOGNAME", "eve").run();
     assert_eq!(refused.code, Some(4), "{refused}");
     let said: Vec<&str> = refused.stderr.split_whitespace().collect();

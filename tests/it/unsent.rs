@@ -23,13 +23,28 @@ fn denied<const N: usize>(world: &World, arguments: [&str; N]) -> Output {
 
 /// All leases are over, as some minutes later.
 pub(crate) fn minutes_pass(world: &World) {
-    for (name, values) in world.parameters() {
-        if name.contains("/lease/") {
-            let over = values.last().unwrap();
-            let over = over.replace("\"released\":false", "\"released\":true");
-            let call = world.ssm().put_parameter().name(name).value(over);
-            world.wait_for(call.overwrite(true).send()).unwrap();
-        }
+    rewrite_leases(world, |lease| {
+        lease["released"] = true.into();
+    });
+}
+
+/// All leases are as if they had been renewed a moment ago, for an hour: who looks then finds them in force, however
+/// long a busy machine takes to look.
+pub(crate) fn leases_are_renewed(world: &World) {
+    let until = goldseed::pace::now() + jiff::SignedDuration::from_hours(1);
+    rewrite_leases(world, |lease| {
+        lease["until"] = until.to_string().into();
+    });
+}
+
+fn rewrite_leases(world: &World, change: impl Fn(&mut serde_json::Value)) {
+    let parameters = world.parameters().into_iter();
+    for (name, values) in parameters.filter(|(name, _)| name.contains("/lease/")) {
+        let mut lease = serde_json::from_str(values.last().unwrap()).unwrap();
+        change(&mut lease);
+        let call = world.ssm().put_parameter().name(name);
+        let call = call.value(lease.to_string()).overwrite(true);
+        world.wait_for(call.send()).unwrap();
     }
 }
 
@@ -105,6 +120,7 @@ fn an_update_that_was_never_sent_and_is_outdated_ends_its_run() {
     let run = denied(&world, ["promote", "shop"]).run_id();
     deploy(&world, "v2");
     // The process that was denied could still be at it.
+    leases_are_renewed(&world);
     let early = world.run(["resume", &run]);
     assert_eq!(early.code, Some(4), "{early}");
     assert_says(&early, "may be sending its update");
@@ -133,6 +149,7 @@ fn an_outdated_rollback_that_was_never_sent_ends() {
 fn an_update_that_was_never_sent_can_be_abandoned_once_nobody_can_send_it() {
     let world = World::new();
     let run = denied(&world, ["rebuild", "shop"]).run_id();
+    leases_are_renewed(&world);
     let from = world.sandbox.requests().len();
     let early = world.run(["abandon", &run]);
     assert_eq!(early.code, Some(4), "{early}");
@@ -294,6 +311,7 @@ fn a_run_is_not_given_up_while_its_migration_may_run_or_another_holds_the_enviro
     let world = World::new();
     super::migrations::give_recipe(&world, "migrations: compatible\n");
     let run = super::migrations::cut_off_in_data(&world);
+    leases_are_renewed(&world);
     let held = world.run(["abandon", &run, "--data-stays"]);
     assert_eq!(held.code, Some(4), "{held}");
     assert_says(&held, &format!("a process of run {run} may be at it"));
@@ -310,6 +328,7 @@ fn a_run_is_not_given_up_while_its_migration_may_run_or_another_holds_the_enviro
         request.operation == "UpdateEnvironment"
     });
     world.until_ready();
+    leases_are_renewed(&world);
     let held = world.run(["abandon", &run, "--data-stays"]);
     assert_eq!(held.code, Some(4), "{held}");
     assert_says(
