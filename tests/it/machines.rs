@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use goldseed::cloud::{Cloud, Connection, InstanceState, LaunchRequest};
+use goldseed::cloud::{Cloud, Command, CommandState, Connection, InstanceState, LaunchRequest};
 use goldseed::event::Emitter;
 use goldseed::id::{Digest, ImageId, InstanceId, SubnetId};
 use goldseed::node::{Job, Node, NodeError};
@@ -110,6 +110,36 @@ async fn a_machine_that_nobody_renews_stops_itself_and_one_that_is_renewed_lives
     cloud.start_instance(&left_alone).await.unwrap();
     until_online(&cloud, &left_alone).await;
     close(sandbox, "expiry").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_to_a_machine_that_goes_down_for_a_reboot_is_answered_by_its_next_boot() {
+    let (sandbox, cloud) = world("reboot").await;
+    let id = launched(&cloud, &sandbox, "reboot").await;
+    until_online(&cloud, &id).await;
+    let boot = async || {
+        let command = Command {
+            instance: id.clone(),
+            script: "systemctl show --property UserspaceTimestampMonotonic".to_owned(),
+            comment: "which boot".to_owned(),
+            seconds: 60,
+        };
+        let sent = cloud.send_command(&command).await.unwrap();
+        let since = Instant::now();
+        loop {
+            let invocation = cloud.invocation(&sent, &id).await.unwrap();
+            match invocation.state {
+                CommandState::Success => return invocation.output,
+                CommandState::Going(_) => assert!(since.elapsed() < PATIENCE, "{invocation:?}"),
+                _ => panic!("{invocation:?}"),
+            }
+            cloud.pace().sleep(Duration::from_secs(20)).await;
+        }
+    };
+    let before = boot().await;
+    cloud.reboot_instance(&id).await.unwrap();
+    assert_ne!(boot().await, before);
+    close(sandbox, "reboot").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -500,7 +500,12 @@ impl World {
                 tags: serde_json::from_value(image["tags"].clone()).unwrap(),
             })
             .collect();
-        found.sort_by_key(|image| image.tags["goldseed:run"].clone());
+        // The names of runs that begin in one second are in any order: of golden images the generation tells.
+        found.sort_by_key(|image| {
+            let generation = image.tags.get("goldseed:generation");
+            let generation = generation.and_then(|text| text.parse::<u32>().ok());
+            (generation, image.tags["goldseed:run"].clone())
+        });
         found
     }
 
@@ -560,23 +565,22 @@ impl World {
         });
     }
 
-    /// Runs the binary; as soon as it asks for this, something else changes before it is answered.
+    /// Runs the binary; as soon as it asks for this, something else changes before it is answered. What is asked again
+    /// because that took long waits as well.
     pub(crate) fn meanwhile<const N: usize>(
         &self,
         arguments: [&str; N],
         at: impl Fn(&Request) -> bool + Send + Sync + 'static,
         change: impl FnOnce(),
     ) -> Output {
-        let (asks, asked) = std::sync::mpsc::sync_channel::<()>(0);
-        let (goes, going) = std::sync::mpsc::sync_channel::<()>(0);
-        let waiting = Mutex::new(Some((asks, going)));
+        let (asks, asked) = std::sync::mpsc::channel::<()>();
+        let (goes, going) = std::sync::mpsc::channel::<()>();
+        let going = Mutex::new(going);
         self.sandbox.set_hook(Some(Hook::new(move |request| {
-            if at(request)
-                && let Some((asks, going)) = waiting.lock().unwrap().take()
-            {
+            if at(request) {
                 tokio::task::block_in_place(|| {
                     asks.send(()).ok();
-                    going.recv_timeout(PATIENCE).ok();
+                    going.lock().unwrap().recv_timeout(PATIENCE).ok();
                 });
             }
             Fate::Serve
@@ -586,7 +590,7 @@ impl World {
             let asked = asked.recv_timeout(PATIENCE);
             asked.expect("it was never asked for");
             change();
-            goes.send(()).unwrap();
+            drop(goes);
             run.join().unwrap()
         });
         self.sandbox.set_hook(None);

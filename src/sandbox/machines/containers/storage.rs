@@ -11,7 +11,7 @@ use super::super::super::clock;
 use super::{Containers, ContainersError};
 
 /// How long a new server may take to its first greeting; 2 s on an idle machine.
-const FIRST_GREETING: Duration = Duration::from_secs(90);
+const FIRST_GREETING: Duration = Duration::from_mins(5);
 const DATABASE_IMAGE: &str = "goldseed/database";
 const DATABASE_PORT: u16 = 3306;
 
