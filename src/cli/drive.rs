@@ -15,7 +15,7 @@ use crate::display::{Display, Mode};
 use crate::event::Event;
 use crate::failure::ExitCode as Code;
 use crate::id::{ImageId, StepId};
-use crate::pipeline::{self, Context, PipelineError, Plan, Promoted, Wish};
+use crate::pipeline::{self, Context, PipelineError, Plan, PlanError, Promoted, Wish};
 use crate::recipe::Library;
 use crate::record::{RunRecord, Verb, Verdict};
 use crate::run::{NewRun, Run};
@@ -23,6 +23,18 @@ use crate::settings::Settings;
 
 use ending::{explain, finished, interrupt};
 pub(super) use work::Work;
+
+/// Why a run cannot begin; who wants to go back in a hurry is told how, whatever is half written.
+fn unplanned(error: PlanError, work: &Work) -> Failure {
+    let recipes_only = !matches!(error, PlanError::UnknownPipeline { .. });
+    let failure = Failure::from(error);
+    match work {
+        Work::Rollback { .. } if recipes_only => failure.hint(
+            "a rollback takes its checks from the recipes: call it where they are as they were (a fresh checkout, or after `git stash`)",
+        ),
+        _ => failure,
+    }
+}
 
 /// What a run came to.
 enum Made {
@@ -37,7 +49,8 @@ pub(super) async fn start(
     work: Work,
 ) -> Result<ExitCode, Failure> {
     let (settings, library) = guard::read(invocation)?;
-    let plan = Plan::make(&settings, pipeline, &library)?;
+    let plan =
+        Plan::make(&settings, pipeline, &library).map_err(|error| unplanned(error, &work))?;
     let display = display(invocation);
     let who = who(invocation);
     let started = async {

@@ -9,7 +9,7 @@ use crate::run::{Ledger, LedgerError};
 
 pub(super) async fn run(invocation: &Invocation, pipeline: &str) -> Result<ExitCode, Failure> {
     let (settings, library) = guard::read(invocation)?;
-    let plan = Plan::make(&settings, pipeline, &library)?;
+    let plan = Plan::without_recipes(&settings, pipeline, &library)?;
     let cloud = guard::connect(invocation, &settings, Emitter::silent()).await?;
     let ledger = Ledger::read(&cloud, &plan.pipeline)
         .await

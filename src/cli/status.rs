@@ -14,7 +14,7 @@ const MOST: usize = 10;
 
 pub(super) async fn run(invocation: &Invocation, pipeline: &str) -> Result<ExitCode, Failure> {
     let (settings, library) = guard::read(invocation)?;
-    let plan = Plan::make(&settings, pipeline, &library)?;
+    let plan = Plan::without_recipes(&settings, pipeline, &library)?;
     let cloud = guard::connect(invocation, &settings, Emitter::silent()).await?;
     let who = &invocation.surroundings.person;
     let status = pipeline::status(&Context {

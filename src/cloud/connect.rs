@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
@@ -66,7 +67,11 @@ impl Cloud {
                     .build(),
             );
         if let Some(profile) = &connection.profile {
-            loader = loader.profile_name(profile);
+            // As with the AWS CLI, a profile that is asked for wins over credentials of the environment.
+            let named = ProfileFileCredentialsProvider::builder().profile_name(profile);
+            loader = loader
+                .profile_name(profile)
+                .credentials_provider(named.build());
         }
         if let Some(region) = &connection.region {
             loader = loader.region(Region::new(region.clone()));
@@ -93,7 +98,13 @@ impl Cloud {
             .provide_credentials()
             .await
             .map_err(|error| CloudError {
-                message: format!("no AWS credentials: {}", with_causes(&error)),
+                message: match &connection.profile {
+                    Some(profile) => {
+                        let why = with_causes(&error);
+                        format!("no AWS credentials by the profile `{profile}`: {why}")
+                    }
+                    None => format!("no AWS credentials: {}", with_causes(&error)),
+                },
                 ..no_credentials()
             })?;
         // The SDK's bucket of retries is shared by all calls of a service and would be empty after a throttled hour
@@ -229,8 +240,14 @@ const HEALING_CODES: [&str; 11] = [
 
 impl ClassifyRetry for AlsoHeals {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
-        let body = context
-            .response()
+        let response = context.response();
+        // Proxies on the way say so by the status alone.
+        match response.map(|response| response.status().as_u16()) {
+            Some(408) => return RetryAction::retryable_error(RetryKind::TransientError),
+            Some(429) => return RetryAction::retryable_error(RetryKind::ThrottlingError),
+            _ => {}
+        }
+        let body = response
             .filter(|response| response.status().as_u16() >= 400)
             .and_then(|response| response.body().bytes())
             .map(String::from_utf8_lossy);

@@ -94,8 +94,16 @@ impl CloudError {
         let (kind, message) = match error {
             SdkError::ServiceError(context) => {
                 let status = context.raw().status().as_u16();
-                let message = error.message().unwrap_or("no message").to_owned();
-                (kind_of_code(code.as_deref(), &message, status), message)
+                match (&code, error.message()) {
+                    (None, None) => (
+                        kind_of_status(status),
+                        format!("HTTP {status} without an error of AWS's"),
+                    ),
+                    (_, message) => {
+                        let message = message.unwrap_or("no message").to_owned();
+                        (kind_of_code(code.as_deref(), &message, status), message)
+                    }
+                }
             }
             SdkError::TimeoutError(_) => (ErrorKind::Unreachable, "no answer in time".to_owned()),
             other => kind_of_transport(&chain_text(other)),
@@ -150,7 +158,9 @@ fn kind_of_code(code: Option<&str>, message: &str, status: u16) -> ErrorKind {
         | "InsufficientPrivileges"
         | "InvalidClientTokenId"
         | "UnrecognizedClientException"
-        | "SignatureDoesNotMatch" => ErrorKind::Denied,
+        | "SignatureDoesNotMatch"
+        | "InvalidSignatureException"
+        | "RequestTimeTooSkewed" => ErrorKind::Denied,
         "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "AuthFailure" => {
             ErrorKind::Expired
         }
@@ -178,6 +188,15 @@ fn kind_of_code(code: Option<&str>, message: &str, status: u16) -> ErrorKind {
         | "RequestTimeout" => ErrorKind::Unreachable,
         _ if status >= 500 => ErrorKind::Unreachable,
         _ => ErrorKind::Refused,
+    }
+}
+
+/// Sorts an answer that names no code: a server of AWS's that is ill, or something else that answers in its place.
+fn kind_of_status(status: u16) -> ErrorKind {
+    match status {
+        429 => ErrorKind::Throttled,
+        408 | 500.. => ErrorKind::Unreachable,
+        _ => ErrorKind::Malformed,
     }
 }
 
@@ -262,6 +281,20 @@ mod tests {
             ("", "", 503, ErrorKind::Unreachable),
         ] {
             assert_eq!(kind_of_code(Some(code), message, status), kind, "{code}");
+        }
+    }
+
+    #[test]
+    fn what_names_no_code_is_no_answer_of_aws_unless_it_may_heal() {
+        for (status, kind) in [
+            (200, ErrorKind::Malformed),
+            (307, ErrorKind::Malformed),
+            (403, ErrorKind::Malformed),
+            (408, ErrorKind::Unreachable),
+            (429, ErrorKind::Throttled),
+            (502, ErrorKind::Unreachable),
+        ] {
+            assert_eq!(kind_of_status(status), kind, "{status}");
         }
     }
 

@@ -8,7 +8,7 @@ impl From<CloudError> for Failure {
         let failure = Self::new(ExitCode::Aws, error.to_string());
         match error.kind {
             ErrorKind::NoCredentials => Self { code: ExitCode::Refused, ..failure }
-                .hint("log in (`aws sso login`, AWS_PROFILE, AWS_ACCESS_KEY_ID), then try again"),
+                .hint("log in (`aws sso login`, --profile, AWS_PROFILE, AWS_ACCESS_KEY_ID), then try again"),
             ErrorKind::Refused if error.operation == "connect" => Self {
                 code: ExitCode::Refused,
                 ..failure
@@ -16,7 +16,13 @@ impl From<CloudError> for Failure {
             ErrorKind::Denied
                 if matches!(
                     error.code.as_deref(),
-                    Some("InvalidClientTokenId" | "UnrecognizedClientException" | "SignatureDoesNotMatch")
+                    Some(
+                        "InvalidClientTokenId"
+                            | "UnrecognizedClientException"
+                            | "SignatureDoesNotMatch"
+                            | "InvalidSignatureException"
+                            | "RequestTimeTooSkewed"
+                    )
                 ) =>
             {
                 failure.hint("the access key is wrong or deactivated, or this machine's clock is off")

@@ -78,20 +78,35 @@ const GENERALISE: &str = "generalise";
 impl Plan {
     /// Binds a pipeline's settings and recipes.
     pub fn make(settings: &Settings, pipeline: &str, library: &Library) -> Result<Self, PlanError> {
-        let pipeline =
-            settings
-                .pipelines
-                .get(pipeline)
-                .ok_or_else(|| PlanError::UnknownPipeline {
-                    name: pipeline.to_owned(),
-                    there_are: settings.pipelines.keys().cloned().collect(),
-                })?;
-        let bound = bind(settings, pipeline, library)?;
+        let pipeline = named(settings, pipeline)?;
+        Self::of(
+            settings,
+            pipeline,
+            library,
+            &bind(settings, pipeline, library)?,
+        )
+    }
+
+    /// Binds a pipeline's settings alone: for what only looks, so that a recipe that is half written hides nothing.
+    pub fn without_recipes(
+        settings: &Settings,
+        pipeline: &str,
+        library: &Library,
+    ) -> Result<Self, PlanError> {
+        Self::of(settings, named(settings, pipeline)?, library, &[])
+    }
+
+    fn of(
+        settings: &Settings,
+        pipeline: &Pipeline,
+        library: &Library,
+        bound: &[Bound],
+    ) -> Result<Self, PlanError> {
         let generalise = library.load(GENERALISE).map_err(load_error)?;
         let generalise = generalise
             .bind(&settings.text, pipeline.name_span.clone(), None)
             .map_err(PlanError::Invalid)?;
-        let recipe_probes = recipe::balancer_checks(&bound).map_err(PlanError::Invalid)?;
+        let recipe_probes = recipe::balancer_checks(bound).map_err(PlanError::Invalid)?;
         let own_probes = pipeline.probes.iter().map(|probe| HttpCheck {
             path: probe.url.clone(),
             host: None,
@@ -106,7 +121,7 @@ impl Plan {
         };
         let migration = match bound.iter().filter_map(Bound::migrations).max() {
             Some(said) => Some(Migration {
-                script: compile(&bound, Purpose::Migrate)?,
+                script: compile(bound, Purpose::Migrate)?,
                 breaks: said == Migrations::Breaking,
             }),
             None => None,
@@ -123,8 +138,8 @@ impl Plan {
                 .iter()
                 .map(|used| used.name.clone())
                 .collect(),
-            apply: compile(&bound, Purpose::Apply)?,
-            verify: compile(&bound, Purpose::Verify)?,
+            apply: compile(bound, Purpose::Apply)?,
+            verify: compile(bound, Purpose::Verify)?,
             migration,
             generalise: compile(&[generalise], Purpose::Alone)?,
             recipe_probes,
@@ -187,6 +202,16 @@ impl Plan {
             .map(|(name, digest)| (name.to_owned(), digest.short().to_owned()))
             .collect()
     }
+}
+
+fn named<'a>(settings: &'a Settings, pipeline: &str) -> Result<&'a Pipeline, PlanError> {
+    settings
+        .pipelines
+        .get(pipeline)
+        .ok_or_else(|| PlanError::UnknownPipeline {
+            name: pipeline.to_owned(),
+            there_are: settings.pipelines.keys().cloned().collect(),
+        })
 }
 
 fn bind(

@@ -374,3 +374,36 @@ fn the_bridge_is_a_bundle_with_its_hook() {
         "{nowhere}"
     );
 }
+
+#[test]
+fn a_recipe_that_is_half_written_hides_nothing_and_a_rollback_says_how_to_go_on() {
+    let world = World::new();
+    world.succeed(["rebuild", "shop"]);
+    world.write(
+        "recipes/greeting.yaml",
+        "recipe: 1\nname: greeting\nsteps:\n  - fil\n",
+    );
+    for verb in ["status", "history"] {
+        world.succeed([verb, "shop"]);
+    }
+    let before = world.base_image();
+    let output = world.run(["rollback", "shop"]);
+    assert_eq!(output.code, Some(3), "{output}");
+    assert!(output.stderr.contains("git stash"), "{output}");
+    assert_eq!(world.base_image(), before);
+}
+
+#[test]
+fn a_profile_that_is_asked_for_is_none_that_the_environment_can_replace() {
+    let world = World::new();
+    let before = world.sandbox.requests().len();
+    let output = world.run(["runs", "--profile", "nobody"]);
+    assert_eq!(output.code, Some(4), "{output}");
+    assert!(output.stderr.contains("nobody"), "{output}");
+    assert_eq!(world.sandbox.requests().len(), before);
+    let kept = world.project().with_file_name("home").join(".aws");
+    fs_err::create_dir_all(&kept).unwrap();
+    let keys = "[nobody]\naws_access_key_id = AKIAELSE\naws_secret_access_key = test\n";
+    fs_err::write(kept.join("credentials"), keys).unwrap();
+    world.succeed(["runs", "--profile", "nobody"]);
+}

@@ -311,6 +311,33 @@ fn what_cannot_heal_ends_at_once_with_the_one_thing_that_helps() {
     }
 }
 
+/// The answers of proxies, each to one look at the environment: with its status alone, and without an error of AWS's.
+#[test]
+fn what_a_proxy_answers_in_the_place_of_aws_is_told_as_such_or_asked_again() {
+    for (status, heals) in [
+        (408, true),
+        (429, true),
+        (502, true),
+        (200, false),
+        (403, false),
+    ] {
+        let world = World::new();
+        let looks = |request: &Request| request.operation == "DescribeEnvironments";
+        let hook = first_times(1, looks, move |_| Fate::Garble(status));
+        world.sandbox.set_hook(Some(hook));
+        let output = world.run(["rebuild", "shop"]);
+        if heals {
+            assert_eq!(output.code, Some(0), "{status}: {output}");
+        } else {
+            assert_eq!(output.code, Some(5), "{status}: {output}");
+            let shown = format!("HTTP {status} without an error");
+            for text in [&shown, "no AWS answers like this", "AWS_ENDPOINT_URL"] {
+                assert!(output.stderr.contains(text), "{text}: {output}");
+            }
+        }
+    }
+}
+
 #[test]
 fn an_image_that_takes_too_long_is_pending_and_its_run_goes_on() {
     let world = World::new();
