@@ -12,6 +12,8 @@ use super::{applied, library, with_functions};
 const GROUND: &str = r#"
 rm -rf /etc/apt/sources.list /etc/apt/sources.list.d/*
 echo 'deb [trusted=yes] file:/srv/repository ./' >/etc/apt/sources.list
+# apt says what it waits for; that it waits it does not always say.
+echo 'Debug::Locking "true";' >/etc/apt/apt.conf.d/locking
 mkdir -p /srv/repository /srv/share /srv/build
 package() {
     mkdir -p "/srv/build/$1-$2/DEBIAN"
@@ -59,7 +61,7 @@ touch /srv/configurable; dpkg --audit | grep -q half-way";
 
 /// What apt and dpkg say of a lock that somebody has.
 const DPKG_IS_REFUSED: &str = "locked by another process";
-const APT_WAITS: &str = "Waiting for cache lock";
+const APT_WAITS: &str = "lock-frontend wait 300";
 
 /// Lets somebody hold dpkg's lock until the log of the next script says so.
 fn hold_until(machine: &Machine, text: &str) {
