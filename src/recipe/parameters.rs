@@ -6,6 +6,7 @@ use super::forms::{is_cidr, is_hostname, is_path, parse_mode, parse_size, writte
 use super::secrets::SecretReference;
 use crate::document::{self, Fields, Node, Review, Value};
 
+mod compared;
 mod example;
 mod masked;
 mod shown;

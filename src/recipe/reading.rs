@@ -9,6 +9,7 @@ use super::parameters::Parameter;
 use super::together::Together;
 use crate::document::{self, Document, Fields, Key, Node, Review};
 
+mod condition;
 pub(super) mod step;
 
 /// Reads the tree of a recipe; `expected_name` is that of its file, and `load` brings the recipes that it includes.
@@ -49,7 +50,11 @@ pub(crate) fn read(
                 span,
                 format!("the recipe `{name}` stands in a file for `{expected_name}`"),
             )
-            .help("a recipe is found by its file's name: make the two the same");
+            .help(if expected_name == "test" {
+                "the recipe that tests another is always called so: write `name: test`"
+            } else {
+                "a recipe is found by its file's name: make the two the same"
+            });
     }
     let parameters = fields
         .optional("params", read_parameters)

@@ -23,6 +23,7 @@ fn recipes_in(name: &str) -> Vec<PathBuf> {
 
 mod batches;
 mod commands;
+mod conditions;
 mod database;
 mod dnf;
 mod dpkg;

@@ -17,10 +17,14 @@ impl Kind {
 
     /// A value that this type takes, as near to the wrong one as can be.
     fn example(&self, wrong: &Node) -> String {
-        let written = match &wrong.value {
+        self.near(match &wrong.value {
             Value::Text { text, .. } => text.as_str(),
             _ => "",
-        };
+        })
+    }
+
+    /// A value that this type takes, as near to this text as can be.
+    pub(super) fn near(&self, written: &str) -> String {
         match self {
             Self::Text(_) => "\"some words\"".to_owned(),
             Self::Int(bounds) => bounds.nearest(8).to_string(),

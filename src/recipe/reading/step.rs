@@ -2,11 +2,9 @@
 
 use std::ops::Range;
 
-use super::super::interpolate::is_name;
 use super::super::model::{Condition, Handler, Recipe, Role, Step};
 use super::super::parameters::{Kind, Parameter};
 use super::super::{resources, verify};
-use super::is_platform;
 use crate::document::{self, Fields, Key, Node, Review, Value};
 
 /// Brings a recipe that a step includes; what is wrong with its name, or with it, is reported.
@@ -153,45 +151,8 @@ impl Context<'_> {
         (self.load)(resources::include::named(body, self.review)?, self.review)
     }
 
-    fn condition(&self, node: &Node) -> Option<Condition> {
-        let text = document::text(node, self.review)?.trim();
-        let (name, condition) = if let Some((name, value)) = text.split_once("==") {
-            let value = value.trim().trim_matches('"').to_owned();
-            if name.trim() == "platform" {
-                return self.platform(value, node);
-            }
-            (
-                name.trim(),
-                Condition::Equals(name.trim().to_owned(), value),
-            )
-        } else if let Some(name) = text.strip_prefix("not ") {
-            (name.trim(), Condition::HoldsNot(name.trim().to_owned()))
-        } else {
-            (text, Condition::Holds(text.to_owned()))
-        };
-        if !is_name(name) {
-            self.review
-                .error(node.span.clone(), format!("`{text}` is no condition"))
-                .help("a condition is `parameter`, `not parameter`, `parameter == value` or `platform == al2023`");
-            return None;
-        }
-        self.parameter(name, &node.span)?;
-        Some(condition)
-    }
-
-    /// What a machine is, which no value says.
-    fn platform(&self, value: String, node: &Node) -> Option<Condition> {
-        if is_platform(&value) {
-            return Some(Condition::Platform(value));
-        }
-        self.review
-            .error(node.span.clone(), format!("`{value}` is no platform"))
-            .help("platforms are al2023, debian, ubuntu, or one release: debian-12, ubuntu-24.04");
-        None
-    }
-
     /// A parameter by its name; reported when there is none.
-    fn parameter(&self, name: &str, span: &Range<usize>) -> Option<&Parameter> {
+    pub(super) fn parameter(&self, name: &str, span: &Range<usize>) -> Option<&Parameter> {
         let found = self
             .parameters
             .iter()
