@@ -10,9 +10,11 @@ use super::{reading, trial};
 use crate::document::{self, Diagnostics, Document, Node, Review, Source};
 
 mod files;
+mod named;
 
 pub(crate) use files::Files;
 pub use files::bridge_files;
+use named::{candidates, is_well_formed, name_of};
 
 static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/recipes");
 
@@ -49,7 +51,7 @@ impl Library {
         }
     }
 
-    /// The names of all recipes, sorted.
+    /// The names of all recipes, sorted; those too that `load` refuses for what their files are called.
     pub fn names(&self) -> Vec<String> {
         let mut names: BTreeSet<String> = EMBEDDED
             .files()
@@ -67,17 +69,7 @@ impl Library {
             .as_ref()
             .and_then(|folder| fs_err::read_dir(folder).ok());
         for entry in entries.into_iter().flatten().flatten() {
-            let path = entry.path();
-            let path = if path.is_dir() {
-                path.join("recipe.yaml")
-            } else {
-                path
-            };
-            names.extend(
-                Some(path)
-                    .filter(|path| path.is_file())
-                    .and_then(|path| name_of(&path)),
-            );
+            names.extend(named::meant_by(&entry.path()));
         }
         names.remove("test");
         names.into_iter().collect()
@@ -86,9 +78,9 @@ impl Library {
     /// Whether the project has a recipe of this name itself.
     pub fn is_own(&self, name: &str) -> bool {
         self.project.as_ref().is_some_and(|folder| {
-            [format!("{name}.yaml"), format!("{name}/recipe.yaml")]
-                .iter()
-                .any(|path| folder.join(path).is_file())
+            let short = [format!("{name}.yml"), format!("{name}/recipe.yml")];
+            let mut files = candidates(name).into_iter().chain(short);
+            files.any(|path| folder.join(path).is_file())
         })
     }
 
@@ -103,7 +95,8 @@ impl Library {
         for candidate in [format!("{name}.test.yaml"), format!("{name}/test.yaml")] {
             if let Some(folder) = folder {
                 let path = folder.join(&candidate);
-                if path.is_file() {
+                let short = path.with_extension("yml");
+                if let Some(path) = [path, short].into_iter().find(|path| path.is_file()) {
                     return Some(Self::load_file(&path));
                 }
             } else if EMBEDDED.get_file(&candidate).is_some() {
@@ -123,14 +116,11 @@ impl Library {
 
     /// Reads a recipe that others include, the outermost first.
     fn load_within(&self, name: &str, outer: &[String]) -> Result<Recipe, LoadError> {
-        let candidates = [format!("{name}.yaml"), format!("{name}/recipe.yaml")];
-        let well_formed = name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
-        for candidate in candidates
-            .iter()
-            .filter(|_| well_formed && !name.starts_with('.'))
-        {
+        if let Some(folder) = &self.project {
+            named::mistakes(folder, name).map_err(LoadError::Invalid)?;
+        }
+        let candidates = candidates(name);
+        for candidate in candidates.iter().filter(|_| is_well_formed(name)) {
             if let Some(path) = self
                 .project
                 .as_ref()
@@ -161,8 +151,10 @@ impl Library {
     /// # Errors
     /// As `load`.
     pub fn load_file(path: &Path) -> Result<Recipe, LoadError> {
-        let text = text_of(path)?;
+        named::well_ended(path).map_err(LoadError::Invalid)?;
         let name = name_of(path).unwrap_or_default();
+        named::well_named(path, &name).map_err(LoadError::Invalid)?;
+        let text = text_of(path)?;
         let folder = path.parent().map_or_else(PathBuf::new, Path::to_owned);
         let beside = if path.ends_with("recipe.yaml") || path.ends_with("test.yaml") {
             folder.parent().map_or_else(PathBuf::new, Path::to_owned)
@@ -272,26 +264,4 @@ fn text_of(path: &Path) -> Result<String, LoadError> {
         );
         LoadError::Invalid(review.take())
     })
-}
-
-/// Tests of recipes lie beside them and are no recipes that a pipeline could name.
-fn is_test(name: &str) -> bool {
-    Path::new(name)
-        .extension()
-        .is_some_and(|extension| extension == "test")
-}
-
-/// `a.yaml` and `a/recipe.yaml` are both called `a`; `a.test.yaml` is called `test`, as `a/test.yaml` is.
-fn name_of(path: &Path) -> Option<String> {
-    let stem = path.file_stem()?.to_str()?;
-    if path.extension()? != "yaml" {
-        return None;
-    }
-    if is_test(stem) {
-        return Some("test".to_owned());
-    }
-    if stem == "recipe" {
-        return path.parent()?.file_name()?.to_str().map(str::to_owned);
-    }
-    Some(stem.to_owned())
 }

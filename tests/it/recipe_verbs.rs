@@ -54,6 +54,45 @@ fn recipes_are_checked_without_any_pipeline() {
 }
 
 #[test]
+fn a_file_whose_name_is_no_recipes_is_told_beside_all_other_mistakes() {
+    let world = World::empty();
+    let recipe = |name: &str| format!("recipe: 1\nname: {name}\nsummary: x\nsteps: []\n");
+    world.write("recipes/My Site.yaml", &recipe("My Site"));
+    world.write("recipes/both.yaml", &recipe("both"));
+    world.write("recipes/both/recipe.yaml", &recipe("both"));
+    world.write("recipes/foo.yml", &recipe("foo"));
+    world.write("recipes/shop.yaml", "recipe: 1\nname: shop\n");
+    world.write("recipes/tried.yaml", &recipe("tried"));
+    world.write("recipes/tried.test.yaml", &recipe("tried"));
+    world.write("recipes/.backup.yaml", "not a recipe");
+    let checked = world.run(["recipe", "check"]);
+    assert_eq!(checked.code, Some(3));
+    insta::assert_snapshot!("recipe_file_names", checked.plain());
+    for name in ["My Site", "both", "foo"] {
+        let listed = world.succeed(["recipe", "list"]).plain();
+        let line = listed
+            .lines()
+            .find(|line| line.contains(&format!("* {name} ")));
+        assert!(
+            line.is_some_and(|line| line.contains("has mistakes")),
+            "{listed}"
+        );
+    }
+    for (arguments, said) in [
+        (["recipe", "show", "foo"], "rename it to `foo.yaml`"),
+        (
+            ["recipe", "check", "recipes/foo.yml"],
+            "rename it to `foo.yaml`",
+        ),
+        (["recipe", "test", "tried"], "write `name: test`"),
+    ] {
+        let output = world.run(arguments);
+        assert_eq!(output.code, Some(3), "{output}");
+        assert!(output.stderr.contains(said), "{output}");
+    }
+}
+
+#[test]
 fn a_test_that_cannot_be_made_starts_no_machine() {
     let world = World::empty();
     let needy = "recipe: 1\nname: needy\nparams: {who: {type: string}}\nsteps:\n  - file: {path: /etc/motd, content: \"${{ who }}\"}\n";
