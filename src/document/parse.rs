@@ -14,8 +14,17 @@ const DEEPEST: usize = 64;
 const MOST_VALUES: usize = 100_000;
 
 /// What to do, by words of what the YAML crate says.
-const ADVICE: [(&str, &str); 6] = [
+const ADVICE: [(&str, &str); 9] = [
     ("tabs", "indent with blanks: YAML takes no tabs there"),
+    (
+        "escape",
+        "in double quotes `\\` begins an escape such as `\\n`: put the text in single quotes, or write `\\\\`",
+    ),
+    (
+        "hexadecimal",
+        "behind `\\x` stand two hexadecimal digits, behind `\\u` four; a `\\` itself is `\\\\`, or in single quotes `\\`",
+    ),
+    ("surrogate", "write the character itself: the file is UTF-8"),
     (
         "quote",
         "a text that begins with a quote ends with the same one",
@@ -255,9 +264,13 @@ impl<'a> Reader<'a> {
             let (event, value_span) = self.next()?;
             let value = self.node(event, value_span, depth + 1)?;
             let Some(key) = key else {
-                self.review.error(span, "a key must be text").help(
-                    "write `key: value`; a key that begins with `{`, `[` or `?` needs quotes",
-                );
+                let before = self.source.text().get(..span.start).unwrap_or_default();
+                let help = if before.ends_with('{') {
+                    "a text with `{{` in it needs quotes; a parameter is written `\"${{ name }}\"`"
+                } else {
+                    "write `key: value`; a key that begins with `{`, `[` or `?` needs quotes"
+                };
+                self.review.error(span, "a key must be text").help(help);
                 continue;
             };
             if key.text == "<<" {

@@ -19,6 +19,13 @@ fn mismatch(node: &Node, review: &Review, expected: &str) {
         finding.help(format!("put quotes around it: \"{written}\""));
         return;
     }
+    if let Value::Text { text, .. } = &node.value
+        && expected == "a whole number"
+        && let Some((why, number)) = as_number(text)
+    {
+        finding.help(format!("{why}: `{number}`"));
+        return;
+    }
     let form = FORMS.iter().find(|(what, _)| expected.starts_with(what));
     if let Some((_, help)) = form {
         finding.help(*help);
@@ -90,6 +97,43 @@ pub fn integer(node: &Node, review: &Review) -> Option<i64> {
     Some(value)
 }
 
+/// What is wrong with a text that was meant as a whole number, and that number; nothing for other texts.
+pub fn as_number(text: &str) -> Option<(&'static str, i64)> {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let signed = |number: i64| {
+        if text.starts_with('-') {
+            -number
+        } else {
+            number
+        }
+    };
+    if !digits.starts_with(|first: char| first.is_ascii_digit()) {
+        return None;
+    }
+    let based = [("0x", 16), ("0o", 8), ("0b", 2)].into_iter();
+    let of_base = |(prefix, base)| i64::from_str_radix(digits.strip_prefix(prefix)?, base).ok();
+    if let Some(number) = based.filter_map(of_base).next() {
+        return Some(("a number is decimal", signed(number)));
+    }
+    let plain = digits.replace(['_', ',', '\''], "");
+    if !plain.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let Ok(number) = plain.parse() else {
+        return Some(("the number is too large", signed(i64::MAX)));
+    };
+    let why = if plain != digits {
+        "a number is written in digits alone"
+    } else if digits.len() > 1 && digits.starts_with('0') {
+        "a number has no leading zero"
+    } else if text.starts_with('+') {
+        "a number stands without `+`"
+    } else {
+        "a number stands without quotes"
+    };
+    Some((why, signed(number)))
+}
+
 /// `true` or `false`.
 pub fn boolean(node: &Node, review: &Review) -> Option<bool> {
     let Value::Bool(value) = node.value else {
@@ -149,6 +193,27 @@ pub fn entries<'a>(node: &'a Node, review: &Review) -> Option<&'a [(Key, Node)]>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_that_was_meant_as_a_number_leads_to_one() {
+        for (text, number) in [
+            ("010", 10),
+            ("-010", -10),
+            ("1_000", 1000),
+            ("0x10", 16),
+            ("99999999999999999999", i64::MAX),
+            ("8", 8),
+        ] {
+            assert_eq!(
+                as_number(text).map(|(_, meant)| meant),
+                Some(number),
+                "{text}"
+            );
+        }
+        for text in ["", "-", "eight", "8 MB", "1.2.3"] {
+            assert_eq!(as_number(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn durations_have_one_number_and_one_unit() {

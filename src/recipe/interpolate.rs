@@ -200,7 +200,7 @@ fn argument(
         Some(Argument::Secret(_)) => {
             review
                 .error(span, format!("the secret `{name}` cannot stand here"))
-                .help("a secret's value goes into a `secret-file` or into `secrets:` of a `run` step, on: boot or seed");
+                .help(format!("a secret's value goes into a `secret-file` that names it, `secrets: [{name}]`, or into `secrets:` of a `run` step, on: boot or seed"));
             None
         }
         Some(argument) => Some(argument.clone()),

@@ -272,7 +272,13 @@ impl Kind {
                 }
             }
             Self::Int(bounds) => {
-                let number = number.ok_or_else(|| expected("a whole number"))?;
+                let meant = || {
+                    text.as_deref()
+                        .and_then(document::as_number)
+                        .map(|(why, _)| why.to_owned())
+                };
+                let number =
+                    number.ok_or_else(|| meant().unwrap_or_else(|| expected("a whole number")))?;
                 bounds.against(number, |bound| bound.to_string())?;
                 Ok(Some(Argument::Int(number)))
             }

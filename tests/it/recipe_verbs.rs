@@ -59,6 +59,7 @@ fn a_file_whose_name_is_no_recipes_is_told_beside_all_other_mistakes() {
     let recipe = |name: &str| format!("recipe: 1\nname: {name}\nsummary: x\nsteps: []\n");
     world.write("recipes/My Site.yaml", &recipe("My Site"));
     world.write("recipes/both.yaml", &recipe("both"));
+    fs_err::create_dir_all(world.project().join("recipes/both")).unwrap();
     world.write("recipes/both/recipe.yaml", &recipe("both"));
     world.write("recipes/foo.yml", &recipe("foo"));
     world.write("recipes/shop.yaml", "recipe: 1\nname: shop\n");
@@ -114,7 +115,23 @@ fn a_test_that_cannot_be_made_starts_no_machine() {
             2,
             "is not NAME=VALUE",
         ),
-        (world.run(["recipe", "test", "needy"]), 3, "needs `who`"),
+        (
+            world.run(["recipe", "test", "needy"]),
+            3,
+            "say `--set who=…` (string)",
+        ),
+        (
+            world.run(["recipe", "test", "recipes/needy.yaml"]),
+            2,
+            "`goldseed recipe test needy`",
+        ),
+        (
+            world.run([
+                "recipe", "test", "needy", "--set", "who=[a,b", "--set", "x=y",
+            ]),
+            3,
+            "1 | who: [a,b",
+        ),
     ];
     for (output, code, said) in cases {
         assert_eq!(output.code, Some(code), "{output}");

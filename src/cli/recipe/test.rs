@@ -12,7 +12,7 @@ use crate::event::Emitter;
 use crate::id::{ImageId, RunId, SubnetId};
 use crate::pace::{self, Pace};
 use crate::pipeline::{self, Scripts, Stage};
-use crate::recipe::{self, Bound, Library, Purpose, Recipe};
+use crate::recipe::{self, Bound, Library, Parameter, Purpose, Recipe};
 use crate::sandbox::{MachineKind, Options, Sandbox};
 
 #[derive(Debug, Args)]
@@ -37,6 +37,7 @@ pub(super) async fn run(
     library: &Library,
     test: &Test,
 ) -> Result<ExitCode, Failure> {
+    refuse_path(&test.recipe)?;
     let recipe = match library.load_test(&test.recipe) {
         Some(read) => read.map_err(|error| load_failure(library, error))?,
         None => load(library, &test.recipe)?,
@@ -114,6 +115,25 @@ async fn connect(sandbox: &Sandbox, events: Emitter) -> Result<Cloud, Failure> {
     Ok(Cloud::connect(connection, events).await?)
 }
 
+/// A path where a name belongs.
+fn refuse_path(name: &str) -> Result<(), Failure> {
+    let path = Path::new(name);
+    let is_file = path
+        .extension()
+        .is_some_and(|last| last == "yaml" || last == "yml");
+    if !is_file && !name.contains('/') {
+        return Ok(());
+    }
+    let stem = match path.file_stem().and_then(std::ffi::OsStr::to_str) {
+        Some("recipe") => path.parent().and_then(Path::file_name),
+        _ => path.file_stem(),
+    };
+    let stem = stem.unwrap_or_default().display();
+    let message = format!("`{name}` is a file, and a test takes the name of a recipe");
+    Err(Failure::new(ExitCode::Usage, message)
+        .hint(format!("give its name: `goldseed recipe test {stem}`")))
+}
+
 /// Gives a recipe values: what the local AWS offers, then what the command line says.
 fn bound(recipe: &Recipe, said: &[String], offered: &[(&str, String)]) -> Result<Bound, Failure> {
     let mut lines = String::new();
@@ -124,7 +144,34 @@ fn bound(recipe: &Recipe, said: &[String], offered: &[(&str, String)]) -> Result
                 format!("`--set {one}` is not NAME=VALUE"),
             ));
         };
-        writeln!(lines, "{name}: {value}").expect("a String takes everything");
+        let line = format!("{name}: {value}\n");
+        // Read alone, so that what one leaves open is not blamed on the next.
+        Document::parse(Path::new("--set"), line.clone())?;
+        lines += &line;
+    }
+    let is_given = |parameter: &Parameter| {
+        let name = parameter.name.as_str();
+        said.iter()
+            .any(|one| one.split_once('=').is_some_and(|(said, _)| said == name))
+            || offered.iter().any(|(offered, _)| *offered == name)
+    };
+    let required = |one: &&Parameter| one.default.is_none() && !one.optional && !is_given(one);
+    let missing: Vec<&Parameter> = recipe.parameters().iter().filter(required).collect();
+    if !missing.is_empty() {
+        let names: Vec<&str> = missing.iter().map(|one| one.name.as_str()).collect();
+        let message = format!(
+            "the recipe `{}` needs `{}`",
+            recipe.name(),
+            names.join("`, `")
+        );
+        let failure = Failure::new(ExitCode::Invalid, message);
+        return Err(missing.iter().fold(failure, |failure, one| {
+            let help = one
+                .help
+                .as_ref()
+                .map_or_else(String::new, |help| format!(", {help}"));
+            failure.hint(format!("say `--set {}=…` ({}{help})", one.name, one.kind))
+        }));
     }
     for (name, value) in offered {
         let is_said = said

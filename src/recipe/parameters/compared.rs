@@ -23,9 +23,6 @@ impl Kind {
         match (self.argument(&node, review), self) {
             (Ok(_), _) => Ok(()),
             (Err(_), Self::Bool) => Err("it is true or false".to_owned()),
-            (Err(_), Self::Int(_)) if node.kind() == "text" => {
-                Err("it is a whole number, and compared as it is written in digits".to_owned())
-            }
             (Err(why), _) => Err(why),
         }
     }
@@ -38,12 +35,6 @@ impl Kind {
             }
             Self::Text(Some(_)) => {
                 format!("compare it with a text that the pattern of `{name}` lets through")
-            }
-            Self::Int(_) | Self::Port => {
-                let digits = written.trim_start_matches('0');
-                let number = digits.parse::<i64>().ok().filter(|_| digits != written);
-                let shown = number.map_or_else(|| self.near(written), |number| number.to_string());
-                format!("for example `when: {name} == {shown}`")
             }
             _ => format!("for example `when: {name} == {}`", self.near(written)),
         }

@@ -27,7 +27,10 @@ impl Kind {
     pub(super) fn near(&self, written: &str) -> String {
         match self {
             Self::Text(_) => "\"some words\"".to_owned(),
-            Self::Int(bounds) => bounds.nearest(8).to_string(),
+            Self::Int(bounds) => {
+                let meant = document::as_number(written).map_or(8, |(_, number)| number);
+                bounds.nearest(meant).to_string()
+            }
             Self::Size(bounds) => written_size(bounds.nearest(256 << 20)),
             Self::Duration(bounds) => format!("{}s", bounds.nearest(30)),
             Self::Bool => (!matches!(written, "no" | "off" | "n")).to_string(),
