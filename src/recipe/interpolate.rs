@@ -48,7 +48,7 @@ pub(crate) fn resolve(
                 .iter()
                 .map(|(key, value)| {
                     let resolved = if shell.contains(&key.text.as_str()) {
-                        shell_value(value, key, review);
+                        shell_value(value, key, scope, review);
                         value.clone()
                     } else if key.text == "env" && !shell.is_empty() {
                         resolve(&without_unset(value, scope), scope, &[], secrets, review)
@@ -88,18 +88,31 @@ fn without_unset(node: &Node, scope: &Scope) -> Node {
 }
 
 /// A shell command keeps its text: a value pasted into it could be more than a value.
-fn shell_value(node: &Node, key: &Key, review: &Review) {
+fn shell_value(node: &Node, key: &Key, scope: &Scope, review: &Review) {
     let Value::Text { text, .. } = &node.value else {
         return;
     };
     if text.contains('\0') {
-        review.error(node.span.clone(), "a NUL character cannot be used");
+        nul(node, review);
     }
-    if text.contains("${{") {
-        review
-            .error(node.span.clone(), format!("`${{{{ … }}}}` cannot stand in `{}`", key.text))
-            .help("give the value by `env: {NAME: \"${{ parameter }}\"}` and write \"$NAME\" in the command");
-    }
+    let written = if text.contains("${{") {
+        "${{ … }}".to_owned()
+    } else if let Some(name) = in_bare_braces(text, scope) {
+        format!("{{{{ {name} }}}}")
+    } else {
+        return;
+    };
+    review
+        .error(node.span.clone(), format!("`{written}` cannot stand in `{}`", key.text))
+        .help("give the value by `env: {NAME: \"${{ parameter }}\"}` and write \"$NAME\" in the command");
+}
+
+fn nul(node: &Node, review: &Review) {
+    review
+        .error(node.span.clone(), "a NUL character cannot be used")
+        .help(
+            "leave it out; bytes that are no text stand in a file of the recipe, `copy: files/…`",
+        );
 }
 
 /// Tells whether a text mentions a parameter that only has a sample; such text cannot be judged yet.
@@ -121,7 +134,16 @@ fn text_value(
     review: &Review,
 ) -> Value {
     if text.contains('\0') {
-        review.error(node.span.clone(), "a NUL character cannot be used");
+        nul(node, review);
+        return Value::Null;
+    }
+    if let Some(name) = in_bare_braces(text, scope) {
+        review
+            .error(
+                node.span.clone(),
+                format!("`{{{{ {name} }}}}` without `$` is filled in in templates alone"),
+            )
+            .help(format!("write `${{{{ {name} }}}}`"));
         return Value::Null;
     }
     if !text.contains("${{") {
@@ -177,6 +199,25 @@ fn text_value(
         text: whole,
         plain: false,
     }
+}
+
+/// A parameter that stands in `{{ … }}`, as in Ansible. Other words in such braces are somebody else's.
+fn in_bare_braces<'a>(text: &'a str, scope: &Scope) -> Option<&'a str> {
+    let known = |name: &str| {
+        scope.arguments.contains_key(name)
+            || scope.unset.iter().any(|unset| unset == name)
+            || (scope.item.is_some() && name == "item")
+    };
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("{{") {
+        rest = after;
+        let (inner, _) = after.split_once("}}")?;
+        let name = inner.split('|').next().unwrap_or_default().trim();
+        if !before.ends_with('$') && known(name) {
+            return Some(name);
+        }
+    }
+    None
 }
 
 /// What a name stands for; a mistake is reported and gives `None`.

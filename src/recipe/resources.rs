@@ -38,6 +38,7 @@ pub(in crate::recipe) mod service;
 mod swap;
 mod sysctl;
 mod system_file;
+mod template;
 mod timer;
 mod user;
 mod wait_for;

@@ -1,7 +1,7 @@
 //! `block: {path, name, content, comment, before, after}`: lines between two marks in a file that is there already.
 
-use super::{Resource, Site, Work, line, path, single_line};
-use crate::document::{self, Node};
+use super::{Resource, Site, Work, file, line, path, single_line};
+use crate::document::Node;
 
 pub(super) const RESOURCE: Resource = Resource {
     name: "block",
@@ -15,7 +15,7 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let fields = RESOURCE.fields(node, review)?;
     let path = fields.required("path", path);
     let name = fields.required("name", single_line);
-    let content = fields.required("content", document::scalar);
+    let content = fields.required("content", file::said);
     let comment = match fields.get("comment") {
         Some(node) => single_line(node, review)?,
         None => "#".to_owned(),

@@ -2,15 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, UndefinedBehavior};
 
-use super::{Attributes, Large, Look, REGULAR_FILE, Resource, Site, Work, path, seed};
-use crate::document::{self, Fields, Node, Review, Source};
+use super::{Attributes, Large, Look, REGULAR_FILE, Resource, Site, Work, path, seed, template};
+use crate::document::{self, Fields, Node, Review, Source, Value};
 use crate::id::Digest;
 use crate::recipe::content::{Content, LARGE, Standing};
-use crate::recipe::parameters::Argument;
-use crate::recipe::secrets;
 
 pub(super) const RESOURCE: Resource = Resource {
     name: "file",
@@ -105,7 +101,7 @@ pub(super) fn content(
         return None;
     }
     if way == "content" {
-        return document::scalar(node, site.review).map(String::into_bytes);
+        return said(node, site.review).map(String::into_bytes);
     }
     let name = document::text(node, site.review)?;
     let bytes = match site.files.read(name) {
@@ -130,100 +126,14 @@ pub(super) fn content(
         return None;
     };
     let path = site.review.source().path().with_file_name("").join(name);
-    render(&Source::new(path, text), secrets, site).map(String::into_bytes)
+    template::render(&Source::new(path, text), secrets, site).map(String::into_bytes)
 }
 
-/// Renders a template; its mistakes are reported in the template's own file.
-fn render(source: &Source, secrets: &[String], site: &Site<'_>) -> Option<String> {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    // A line that holds a block alone leaves no empty line behind; the text's own end stays.
-    let syntax = SyntaxConfig::builder()
-        .keep_trailing_newline(true)
-        .trim_blocks(true)
-        .lstrip_blocks(true)
-        .build();
-    if let Ok(syntax) = syntax {
-        environment.set_syntax(syntax);
+/// A text, a number, or what a parameter holds. `true` as it stands is refused: its writing would be lost.
+pub(super) fn said(node: &Node, review: &Review) -> Option<String> {
+    let written = review.source().slice(&node.span);
+    if matches!(node.value, Value::Bool(_)) && !written.contains("${{") {
+        return document::text(node, review).map(str::to_owned);
     }
-    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    // It would write the word `none`.
-    environment.set_formatter(|out, state, value| {
-        if value.is_none() {
-            return Err(minijinja::Error::new(
-                minijinja::ErrorKind::InvalidOperation,
-                "a parameter that is not set cannot be written: ask `{% if … %}` around it",
-            ));
-        }
-        minijinja::escape_formatter(out, state, value)
-    });
-    environment.add_filter("php", |text: &str| literal(text, "php"));
-    environment.add_filter("sh", |text: &str| literal(text, "sh"));
-    let mut values: std::collections::BTreeMap<&str, minijinja::Value> =
-        std::collections::BTreeMap::new();
-    for (name, argument) in &site.scope.arguments {
-        let value = match argument {
-            Argument::Text(text) => minijinja::Value::from(text.as_str()),
-            Argument::Int(number) => minijinja::Value::from(*number),
-            Argument::Bool(truth) => minijinja::Value::from(*truth),
-            Argument::List(items) => items.iter().map(String::as_str).collect(),
-            Argument::Secret(_) if secrets.contains(name) => {
-                minijinja::Value::from(secrets::token(name, "raw"))
-            }
-            Argument::Secret(_) => continue,
-        };
-        values.insert(name, value);
-    }
-    for name in &site.scope.unset {
-        values.insert(name, minijinja::Value::from(()));
-    }
-    if let Some(item) = &site.scope.item {
-        values.insert("item", minijinja::Value::from(item.as_str()));
-    }
-    match environment.render_str(source.text(), &values) {
-        Ok(text) => Some(text),
-        Err(error) => {
-            let review = Review::of(source);
-            let span = error.range().unwrap_or(0..0);
-            let what = error
-                .detail()
-                .map_or_else(|| error.kind().to_string(), str::to_owned);
-            let mut arguments = site.scope.arguments.iter();
-            let secret = arguments.find(|(name, argument)| {
-                matches!(argument, Argument::Secret(_)) && what == format!("`{name}` is undefined")
-            });
-            if let Some((name, _)) = secret {
-                review
-                    .error(span, format!("the secret `{name}` cannot stand in this template, not even in a question"))
-                    .help("only a `secret-file` that names the secret under `secrets` may hold it");
-                site.review.absorb(review.take());
-                return None;
-            }
-            let finding = review.error(
-                span.clone(),
-                format!("this template cannot be filled in: {what}"),
-            );
-            if matches!(error.kind(), minijinja::ErrorKind::UndefinedError) {
-                finding.help("a template knows the recipe's parameters by their names");
-            } else {
-                finding.help("templates are Jinja: {{ name }}, {% if name %} … {% endif %}, {% for item in list %} … {% endfor %}");
-            }
-            site.review.absorb(review.take());
-            None
-        }
-    }
-}
-
-/// A text as a literal of a language. For a secret's token the node does the same to the value.
-fn literal(text: &str, language: &str) -> String {
-    if let Some(parameter) = text
-        .strip_prefix("@@goldseed-secret:raw:")
-        .and_then(|rest| rest.strip_suffix("@@"))
-    {
-        return secrets::token(parameter, language);
-    }
-    if language == "php" {
-        return format!("'{}'", text.replace('\\', r"\\").replace('\'', r"\'"));
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
+    document::scalar(node, review)
 }
