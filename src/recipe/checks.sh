@@ -20,7 +20,10 @@ gs_check_http() {
   shift 4
   while :; do
     gs_status=$(curl -gsS --noproxy '*' --max-time 10 -o "$gs_work/body" -w '%{http_code} %{redirect_url}' \
-      ${gs_host:+-H "Host: $gs_host"} "$gs_next") || return 1
+      ${gs_host:+-H "Host: $gs_host"} "$gs_next") || {
+      gs_say "$gs_next does not answer"
+      return 1
+    }
     gs_to=${gs_status#* } gs_status=${gs_status%% *}
     [ "$gs_status" != "$gs_wanted" ] || break
     if [ -z "$gs_to" ]; then

@@ -54,7 +54,9 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
         "path" => ("gs_check_path", vec![fields.optional("path", path)?]),
         "url" => {
             let url = fields.optional("url", network::address)?;
-            ("gs_check_http", vec![url, String::new(), "200".to_owned()])
+            // No other host header, status 200, redirects of the same host alone.
+            let words = [url.as_str(), "", "200", ""];
+            ("gs_check_http", words.map(str::to_owned).to_vec())
         }
         _ => {
             let command = fields.optional("command", document::text)?.to_owned();

@@ -5,7 +5,9 @@ use std::net::TcpListener;
 
 use goldseed::recipe::{Purpose, compile};
 
-use super::{run, shells, written};
+use goldseed::recipe::StepResult::Ok as Unchanged;
+
+use super::{applied, failure, first_result, run, shells, written};
 
 /// A web server that answers until the test ends: `/` is a page, and other paths redirect; the page says which host was
 /// asked for. Gives its port.
@@ -130,5 +132,36 @@ fn a_check_follows_redirects_of_its_own_host_and_others_only_when_asked() {
         );
         let wanted = compile(&[written(root.path(), &steps)], Purpose::Verify).unwrap();
         assert_eq!(run(&wanted, &shell, root.path(), &[]).0, 0);
+    }
+}
+
+#[test]
+fn what_waits_for_an_address_goes_on_when_that_answers_and_names_it_otherwise() {
+    for shell in shells() {
+        let root = tempfile::tempdir().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let step = |within: &str| {
+            let step =
+                format!("  - wait-for: {{url: \"http://127.0.0.1:{port}/\", within: {within}}}\n");
+            applied(root.path(), &step)
+        };
+        // A site that is not ready the first time; then it goes.
+        let site = std::thread::spawn(move || {
+            for status in ["503 Not Yet", "200 OK"] {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut bytes = [0; 1024];
+                assert_ne!(stream.read(&mut bytes).unwrap(), 0);
+                let answer =
+                    format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        let (result, log) = first_result(&step("30s"), &shell, root.path());
+        assert_eq!(result, Unchanged, "{shell:?}: {log}");
+        site.join().unwrap();
+        let log = failure(&step("0s"), &shell, root.path());
+        let wanted = format!("http://127.0.0.1:{port}/ does not answer");
+        assert!(log.contains(&wanted), "{shell:?}: {log}");
     }
 }
