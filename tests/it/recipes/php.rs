@@ -2,6 +2,7 @@
 
 use goldseed::recipe::StepResult::{Changed, Ok as Unchanged};
 
+use super::machine::Machine;
 use super::{applied, failure, first_result, set_mode, shells, with_functions};
 
 #[test]
@@ -75,4 +76,43 @@ gs_install() { echo "$1" >> "$GOLDSEED_ROOT/installed"; case $1 in php8.2-mysql)
             "{log}"
         );
     }
+}
+
+#[test]
+fn what_is_set_is_what_php_itself_tells() {
+    let settings = [
+        (
+            "session.save_path",
+            "tcp://10.0.0.1:6379?timeout=2&prefix=shop",
+        ),
+        ("error_log", "/var/log/my (app).log"),
+        ("sendmail_path", "/usr/sbin/sendmail -t -i -f'a@b'"),
+        ("user_agent", "one;two \"three\" = $4 ${HOME} {5} [6] !7"),
+        ("error_prepend_string", "C:\\new\\"),
+        ("error_append_string", "ends with \"a quote\""),
+        ("memory_limit", "300M"),
+        ("arg_separator.output", "&"),
+    ];
+    let mut lines = String::new();
+    for (name, value) in settings {
+        lines += &format!("        {name}: '{}'\n", value.replace('\'', "''"));
+    }
+    let step = format!(
+        "  - php-ini:\n      name: told\n      settings:\n{lines}        \
+         error_reporting: E_ALL & ~E_NOTICE\n        display_errors: 'Off'\n        \
+         docref_root: \"'/a;b'\"\n"
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let machine = Machine::start("goldseed/platform-php", "none", &[]);
+    let script = applied(folder.path(), &step);
+    let run = machine.run(&script);
+    assert_eq!(run.code, 0, "{}", run.log);
+    let told = |name: &str| machine.sh(&format!("php -r 'echo ini_get(\"{name}\");'"));
+    for (name, value) in settings {
+        assert_eq!(told(name), value, "{name}");
+    }
+    assert_eq!(told("error_reporting"), (32767 & !8).to_string());
+    assert_eq!(told("display_errors"), "");
+    assert_eq!(told("docref_root"), "/a;b");
+    machine.changes_nothing(&script);
 }
