@@ -11,13 +11,14 @@ gs_temporary_done() { : > "$gs_state/temporary"; }
 gs_label() { if command -v restorecon > /dev/null 2>&1; then restorecon -F "$@" || :; fi; }
 
 # PATH: the folder that it belongs into is there.
-gs_has_folder() {
-  gs_parent=${1%/*}
-  if [ -d "${gs_parent:-/}" ]; then return 0; fi
-  if [ -e "$gs_parent" ] || [ -h "$gs_parent" ]; then
-    gs_say "$gs_parent is no folder"
+gs_has_folder() { gs_parent=${1%/*}; gs_is_folder "${gs_parent:-/}"; }
+# PATH: it is a folder.
+gs_is_folder() {
+  if [ -d "$1" ]; then return 0; fi
+  if [ -e "$1" ] || [ -h "$1" ]; then
+    gs_say "$1 is no folder"
   else
-    gs_say "the folder $gs_parent does not exist: add a step \`directory: {path: $gs_parent}\` before it"
+    gs_say "the folder $1 does not exist: add a step \`directory: {path: $1}\` before it"
   fi
   return 1
 }
@@ -36,6 +37,7 @@ gs_settle() {
 
 # PATH OWNER GROUP MODE
 gs_directory() {
+  if [ -e "$1" ] || [ -h "$1" ]; then gs_is_folder "$1" || return 1; fi
   gs_touch && mkdir -p "$1" && gs_attributes "$1" "$2" "$3" "$4" && gs_label "$1"
 }
 

@@ -14,12 +14,8 @@ gs_reboot() {
   else
     gs_shell "$2" > "$gs_work/output" 2>&1
     gs_status=$?
+    gs_could_ask 'a reboot is needed' "$2" || return 1
     case $1-$gs_status in
-      *-126 | *-127)
-        tail -n 20 "$gs_work/output"
-        gs_say "whether a reboot is needed cannot be asked: \`$2\` ended with $gs_status, as what is not there or cannot be run does"
-        return 1
-        ;;
       unless-0 | only-if-[!0]*)
         gs_forget_wish
         return

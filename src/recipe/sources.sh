@@ -27,7 +27,7 @@ gs_repository_key() {
     return
   fi
   case $3 in
-    http*) curl -fsSL --retry 3 -o "$gs_work/key" "$3" || return 1 ;;
+    http*) gs_fetch_address "$3" "$gs_work/key" || return 1 ;;
     *) printf %s "$3" | base64 -d > "$gs_work/key" || return 1 ;;
   esac
   gs_digest=$(sha256sum < "$gs_work/key") || return 1
@@ -110,7 +110,7 @@ gs_archive() {
   gs_download=$2
   case $2 in http*)
     gs_download=$gs_state/download
-    curl -fsSL --retry 3 -o "$gs_download" "$2" || return 1
+    gs_fetch_address "$2" "$gs_download" || return 1
     ;;
   s3://*)
     gs_download=$gs_state/download
@@ -119,6 +119,12 @@ gs_archive() {
   files/*)
     gs_download=$gs_state/download
     case ${10} in held) gs_held "$4" ;; *) printf %s "${10}" | base64 -d ;; esac > "$gs_download" || return 1
+    ;;
+  *)
+    if [ ! -f "$2" ]; then
+      gs_say "the archive $2 is not there"
+      return 1
+    fi
     ;;
   esac
   gs_digest=$(sha256sum < "$gs_download") || return 1
@@ -147,6 +153,13 @@ gs_archive() {
   # Whatever a killed run leaves from here on is known as the step's own, and is no state that anybody wants.
   chown -R "$6:$7" "$gs_temp" && chmod 755 "$gs_temp" && echo replaced > "$gs_stamp" || return 1
   rm -rf "$1" && mv "$gs_temp" "$1" && gs_temporary_done && printf '%s\n' "$9" > "$gs_stamp"
+}
+# ADDRESS FILE
+gs_fetch_address() {
+  curl -fsSL --retry 3 -o "$2" "$1" || {
+    gs_say "$1 cannot be fetched"
+    return 1
+  }
 }
 # ADDRESS FILE: an object of S3, with this machine's own role.
 gs_fetch_object() {

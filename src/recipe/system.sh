@@ -112,6 +112,9 @@ gs_user() {
   done
 }
 
+# NAME
+gs_has_user() { getent passwd "$1" > /dev/null || { gs_say "there is no user $1"; return 1; }; }
+
 # NAME GID KIND
 gs_group() {
   gs_entry=$(getent group "$1") || gs_entry=
@@ -303,7 +306,12 @@ gs_run() {
   shift
   case $gs_word in
     unless) ! gs_shell "$gs_condition" "$@" > /dev/null 2>&1 || return 0 ;;
-    only-if) gs_shell "$gs_condition" "$@" > /dev/null 2>&1 || return 0 ;;
+    only-if)
+      gs_shell "$gs_condition" "$@" > "$gs_work/output" 2>&1
+      gs_status=$?
+      gs_could_ask 'this command is needed' "$gs_condition" || return 1
+      [ "$gs_status" -eq 0 ] || return 0
+      ;;
     creates) [ ! -e "$gs_condition" ] || return 0 ;;
   esac
   gs_touch || return 1
@@ -318,14 +326,21 @@ gs_run() {
   fi
   return "$gs_status"
 }
-# COMMAND [NAME=VALUE]...: as gs_user, in gs_folder, for gs_seconds at most.
+# WHAT CONDITION: whether it is so could be asked. What is not there or cannot be run ended with gs_status, and is no answer.
+gs_could_ask() {
+  case $gs_status in 126 | 127) ;; *) return 0 ;; esac
+  tail -n 20 "$gs_work/output"
+  gs_say "whether $1 cannot be asked: \`$2\` ended with $gs_status, as what is not there or cannot be run does"
+  return 1
+}
+# COMMAND [NAME=VALUE]...: as gs_user, in gs_folder, for gs_seconds at most. Where that cannot be it ends with 126.
 gs_shell() {
   (
     gs_command=$1
     shift
-    cd "$gs_folder" || exit 1
+    gs_is_folder "$gs_folder" && cd "$gs_folder" || exit 126
     if [ "$gs_user" != root ]; then
-      gs_entry=$(getent passwd "$gs_user") || { gs_say "there is no user $gs_user"; exit 1; }
+      gs_has_user "$gs_user" && gs_entry=$(getent passwd "$gs_user") || exit 126
       gs_rest=${gs_entry#*:*:*:*:*:} HOME=${gs_rest%%:*} USER=$gs_user LOGNAME=$gs_user
       export HOME USER LOGNAME
     fi

@@ -2,7 +2,7 @@
 
 use goldseed::recipe::StepResult::{Changed, Failed, Ok as Unchanged};
 
-use super::{applied, compile, first_result, results, run, shells, written};
+use super::{applied, compile, failure, first_result, results, run, shells, written};
 use goldseed::recipe::Purpose;
 
 #[test]
@@ -87,5 +87,45 @@ fn of_a_question_the_last_line_counts() {
         let check = compile(&[written(root.path(), check)], Purpose::Verify).unwrap();
         let (code, _, log) = run(&check, &shell, root.path(), &[]);
         assert_eq!(code, 0, "{shell:?}: {log}");
+    }
+}
+
+#[test]
+fn a_condition_that_cannot_be_asked_is_no_answer() {
+    for shell in shells() {
+        let root = tempfile::tempdir().unwrap();
+        let asked = |rest: &str| {
+            let step = format!("  - run: {{command: echo done after all, {rest}}}\n");
+            applied(root.path(), &step)
+        };
+        let missing = "only-if: no-such-program --check";
+        let log = failure(&asked(missing), &shell, root.path());
+        for words in [
+            "not found",
+            "whether this command is needed cannot be asked: `no-such-program --check` ended with 127",
+        ] {
+            assert!(log.contains(words), "{shell:?}: {log}");
+        }
+        for (rest, words) in [
+            (
+                "only-if: \"true\", cwd: /no/such",
+                "the folder /no/such does not exist",
+            ),
+            ("only-if: \"true\", user: nosuch", "there is no user nosuch"),
+            (
+                "always: true, cwd: /no/such",
+                "the folder /no/such does not exist",
+            ),
+            ("always: true, cwd: /etc/passwd", "/etc/passwd is no folder"),
+        ] {
+            let log = failure(&asked(rest), &shell, root.path());
+            assert!(log.contains(words), "{shell:?} {rest}: {log}");
+            assert!(!log.contains("can't cd") && !log.contains("cd:"), "{log}");
+        }
+        // What is not there makes a command needed that would bring it.
+        let bring = asked("unless: no-such-program --check");
+        assert_eq!(first_result(&bring, &shell, root.path()).0, Changed);
+        let other = asked("only-if: exit 3");
+        assert_eq!(first_result(&other, &shell, root.path()).0, Unchanged);
     }
 }

@@ -30,6 +30,11 @@ fn a_step_into_a_folder_that_is_missing_says_which_step_is_missing() {
             bring,
         ),
         ("ini: {path: ROOT/none/deep/x, set: {x: {y: 1}}}", bring),
+        ("directory: {path: ROOT/conf}", "ROOT/conf is no folder"),
+        (
+            "archive: {path: ROOT/new, source: ROOT/none.tgz, sha256: \"DIGEST\"}",
+            "the archive ROOT/none.tgz is not there",
+        ),
     ];
     // Done with others, and alone.
     for around in ["", "  - file: {path: ROOT/beside, content: x}\n"] {
@@ -38,7 +43,10 @@ fn a_step_into_a_folder_that_is_missing_says_which_step_is_missing() {
                 let root = tempfile::tempdir().unwrap();
                 let root = root.path();
                 fs_err::write(root.join("conf"), "old\n").unwrap();
-                let place = |text: &str| text.replace("ROOT", root.to_str().unwrap());
+                let place = |text: &str| {
+                    text.replace("ROOT", root.to_str().unwrap())
+                        .replace("DIGEST", &"0".repeat(64))
+                };
                 let script = applied(root, &place(&format!("{around}  - {step}\n")));
                 let log = failure(&with_functions(&script, &awk), &shell, root);
                 assert!(log.contains(&place(wanted)), "{shell:?} {step}: {log}");
@@ -46,6 +54,7 @@ fn a_step_into_a_folder_that_is_missing_says_which_step_is_missing() {
                     "can't create",
                     "cannot create",
                     "No such file",
+                    "File exists",
                     "nonexistent",
                 ] {
                     assert!(!log.contains(noise), "{shell:?} {step}: {log}");
