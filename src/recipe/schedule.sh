@@ -58,6 +58,9 @@ gs_cron() {
     gs_say 'there is no cron here; a package step has to bring it first (al2023: cronie, debian: cron), or make it a timer step'
     return 1
   fi
+  # The last line is the schedule, the user and the command, whose path holds no blanks.
+  gs_rest=${4% *}
+  gs_has_user "${gs_rest##* }" || return 1
   if [ "$2" = seed ]; then gs_seed_only "/etc/cron.d/$1" "/opt/goldseed/commands/cron-$1" || return 1; fi
   gs_scheduled cron "$1" "$2" "$3" && gs_system_file "/etc/cron.d/$1" 0644 "$4"
 }
@@ -72,6 +75,8 @@ gs_timer() {
       return 1
     }
   fi
+  gs_rest=${4#*"${gs_nl}User="}
+  gs_has_user "${gs_rest%%"$gs_nl"*}" || return 1
   mkdir -p "$gs_root$gs_units/timers.target.wants" || return 1
   if [ "$2" = seed ]; then
     gs_seed_only "$gs_units/timers.target.wants/$gs_timer" "$gs_units/$gs_timer" "$gs_units/$1.service" \

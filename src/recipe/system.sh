@@ -113,7 +113,12 @@ gs_user() {
 }
 
 # NAME
-gs_has_user() { getent passwd "$1" > /dev/null || { gs_say "there is no user $1"; return 1; }; }
+gs_has_user() {
+  [ "$1" = root ] || getent passwd "$1" > /dev/null || {
+    gs_say "there is no user $1"
+    return 1
+  }
+}
 
 # NAME GID KIND
 gs_group() {
@@ -134,7 +139,11 @@ gs_group() {
 gs_mount() {
   gs_path=$1 gs_type=$2 gs_source=$3 gs_options=$4
   case $gs_type in
-    bind) gs_type=none gs_options=bind,nofail${gs_options:+,$gs_options} ;;
+    bind)
+      # systemd would make an empty folder of it and mount that.
+      [ -f "$gs_source" ] || gs_is_folder "$gs_source" || return 1
+      gs_type=none gs_options=bind,nofail${gs_options:+,$gs_options}
+      ;;
     nfs4) gs_nfs_options ;;
     efs)
       if command -v mount.efs > /dev/null 2>&1; then
@@ -285,7 +294,11 @@ gs_handle_service() {
   gs_action=$1
   shift
   for gs_name in "$@"; do
-    systemctl -q is-active "$gs_name" || continue
+    if ! systemctl -q is-active "$gs_name"; then
+      [ "$(systemctl show -p LoadState "$gs_name")" = LoadState=not-found ] || continue
+      gs_say "there is no service $gs_name here"
+      return 1
+    fi
     gs_changed=changed
     case $gs_action in reload) systemctl reload-or-restart "$gs_name" ;; *) systemctl restart "$gs_name" ;; esac || return 1
   done

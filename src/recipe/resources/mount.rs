@@ -12,23 +12,27 @@ pub(super) const RESOURCE: Resource = Resource {
 
 fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let fields = RESOURCE.fields(node, site.review)?;
-    let path = fields.required("path", path);
+    let path = fields.required("path", mount_point);
     let kind = fields.required("type", kind);
     let source = fields.required("source", single_line);
     let options = fields.optional("options", options).unwrap_or_default();
     let (path, kind, source) = (path?, kind?, source?);
     let span = fields.get("source").map_or(0..0, |node| node.span.clone());
-    let well_formed = match kind {
-        "efs" => is_efs(&source),
-        "nfs4" => source.contains(":/"),
-        _ => source.starts_with('/'),
+    let (well_formed, expected) = match kind {
+        "efs" => (
+            is_efs(&source),
+            "an EFS source is written fs-0123456789abcdef0:/ (a folder may follow), without blanks",
+        ),
+        "nfs4" => (
+            source.contains(":/"),
+            "an NFS source is written host:/folder, without blanks",
+        ),
+        _ => (
+            source.starts_with('/'),
+            "the source of a bind mount is an absolute path, without blanks",
+        ),
     };
-    if !well_formed || source.contains([' ', '\t']) || path.contains([' ', '\t', '#']) {
-        let expected = match kind {
-            "efs" => "an EFS source is written fs-0123456789abcdef0:/ (a folder may follow)",
-            "nfs4" => "an NFS source is written host:/folder",
-            _ => "the source of a bind mount is an absolute path; none holds blanks",
-        };
+    if !well_formed || source.contains([' ', '\t']) {
         site.review
             .error(span, format!("`{source}` cannot be mounted as {kind}"))
             .help(expected);
@@ -52,6 +56,34 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
         claims: vec![path],
         ..Work::upheaval("gs_mount", words)
     })
+}
+
+/// What the system itself needs in its place, and mounts itself. `/opt` holds goldseed's own folder.
+const SYSTEM: [&str; 20] = [
+    "/", "/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/proc",
+    "/root", "/run", "/sbin", "/sys", "/tmp", "/usr", "/var", "/var/lib", "/var/log",
+];
+/// Of these nothing within can be a mount point either.
+const SYSTEM_THROUGHOUT: [&str; 4] = ["/boot/", "/dev/", "/proc/", "/sys/"];
+
+/// A path at which something can be mounted by a line of fstab, whose columns end at blanks.
+fn mount_point(node: &Node, review: &Review) -> Option<String> {
+    let path = path(node, review)?;
+    let inside = |folder: &str| path.starts_with(folder);
+    let wrong = if path.contains([' ', '\t', '#']) {
+        "a mount point has neither blanks nor `#` in its path"
+    } else if SYSTEM.contains(&path.as_str()) || SYSTEM_THROUGHOUT.iter().any(|one| inside(one)) {
+        "the system needs what is there; mount at a folder of your own, such as /mnt/shop, and lead to it by a `link`"
+    } else {
+        return Some(path);
+    };
+    review
+        .error(
+            node.span.clone(),
+            format!("nothing can be mounted on `{path}`"),
+        )
+        .help(wrong);
+    None
 }
 
 fn is_efs(source: &str) -> bool {

@@ -6,7 +6,7 @@ use goldseed::recipe::Script;
 use goldseed::recipe::StepResult::{Changed, Ok as Unchanged};
 
 use super::machine::Machine;
-use super::{applied, first_result, instance, run, set_mode, shells, with_functions};
+use super::{applied, failure, first_result, instance, run, set_mode, shells, with_functions};
 
 /// A kernel that mounts whatever fstab names: the mounts stand in a file, calls of it in another.
 const KERNEL: &str = r#"
@@ -24,7 +24,7 @@ systemctl() { :; }
 fn ground(helper: bool) -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     instance(root.path());
-    for folder in ["etc", "bin"] {
+    for folder in ["etc", "bin", "a", "b"] {
         fs_err::create_dir_all(root.path().join(folder)).unwrap();
     }
     fs_err::write(
@@ -46,10 +46,8 @@ fn ground(helper: bool) -> tempfile::TempDir {
 }
 
 fn step(root: &Path, rest: &str) -> Script {
-    let step = format!(
-        "  - mount: {{path: {}/mnt, type: {rest}}}\n",
-        root.display()
-    );
+    let step = format!("  - mount: {{path: ROOT/mnt, type: {rest}}}\n",)
+        .replace("ROOT", root.to_str().unwrap());
     with_functions(&applied(root, &step), KERNEL)
 }
 
@@ -109,13 +107,13 @@ fn what_stands_in_fstab() {
         ),
         (
             !HELPER,
-            "bind, source: /srv/a",
-            "/srv/a ROOT/mnt none bind,nofail",
+            "bind, source: ROOT/a",
+            "ROOT/a ROOT/mnt none bind,nofail",
         ),
         (
             !HELPER,
-            "bind, source: /srv/a, options: [ro]",
-            "/srv/a ROOT/mnt none bind,nofail,ro",
+            "bind, source: ROOT/a, options: [ro]",
+            "ROOT/a ROOT/mnt none bind,nofail,ro",
         ),
     ];
     let rows = rows.map(|(helper, step, line)| {
@@ -146,12 +144,12 @@ fn the_mount_point_is_made_immutable_and_what_is_mounted_otherwise_is_mounted_an
             fs_err::write(root.path().join("calls"), "").unwrap();
             calls.replace(&root.path().display().to_string(), "ROOT")
         };
-        let first = step(root.path(), "bind, source: /srv/a");
+        let first = step(root.path(), "bind, source: ROOT/a");
         first_result(&first, &shell, root.path());
         assert_eq!(calls(), "chattr +i ROOT/mnt\nmount ROOT/mnt\n");
         first_result(&first, &shell, root.path());
         assert_eq!(calls(), "");
-        let other = step(root.path(), "bind, source: /srv/b");
+        let other = step(root.path(), "bind, source: ROOT/b");
         assert_eq!(first_result(&other, &shell, root.path()).0, Changed);
         assert_eq!(
             calls(),
@@ -175,7 +173,7 @@ fn encryption_and_roles_need_amazons_helper_and_a_full_folder_is_no_mount_point(
         fs_err::create_dir(root.path().join("mnt")).unwrap();
         fs_err::write(root.path().join("mnt/precious"), "x").unwrap();
         let before = fs_err::read_to_string(root.path().join("etc/fstab")).unwrap();
-        let script = step(root.path(), "bind, source: /srv/a");
+        let script = step(root.path(), "bind, source: ROOT/a");
         let (code, _, log) = run(&script, &shell, root.path(), &[]);
         assert_eq!(code, 1, "{log}");
         assert!(log.contains("is not empty"), "{log}");
@@ -187,6 +185,27 @@ fn encryption_and_roles_need_amazons_helper_and_a_full_folder_is_no_mount_point(
             fs_err::read_to_string(root.path().join("calls")).unwrap(),
             ""
         );
+    }
+}
+
+#[test]
+fn what_is_to_be_bound_must_be_there() {
+    for shell in shells() {
+        let root = ground(false);
+        let log = failure(
+            &step(root.path(), "bind, source: ROOT/mistyped"),
+            &shell,
+            root.path(),
+        );
+        let wanted = "the folder ROOT/mistyped does not exist: add a step `directory: {path: ROOT/mistyped}`";
+        let wanted = wanted.replace("ROOT", root.path().to_str().unwrap());
+        assert!(log.contains(&wanted), "{shell:?}: {log}");
+        let kept = fs_err::read_to_string(root.path().join("etc/fstab")).unwrap();
+        assert!(!kept.contains("mistyped"), "{kept}");
+        // A single file can be bound too.
+        fs_err::write(root.path().join("file"), "x").unwrap();
+        let file = step(root.path(), "bind, source: ROOT/file");
+        assert_eq!(first_result(&file, &shell, root.path()).0, Changed);
     }
 }
 

@@ -73,6 +73,32 @@ fn a_command_of_cron_is_run_as_it_is_written_and_on_the_seed_alone_when_it_is_fo
 }
 
 #[test]
+fn a_schedule_for_a_user_who_is_not_there_fails() {
+    for shell in shells() {
+        let root = tempfile::tempdir().unwrap();
+        fs_err::create_dir_all(root.path().join("etc/cron.d")).unwrap();
+        for kind in [
+            "cron: {schedule: \"0 3 * * *\"",
+            "cron: {schedule: \"@daily\"",
+            "timer: {schedule: daily",
+        ] {
+            let step = |user: &str| {
+                let step = format!("  - {kind}, name: tidy, user: {user}, command: \"true\"}}\n");
+                applied(root.path(), &step)
+            };
+            let log = failure(&step("nosuch"), &shell, root.path());
+            assert!(
+                log.contains("there is no user nosuch"),
+                "{shell:?} {kind}: {log}"
+            );
+            assert!(!root.path().join("opt/goldseed/commands").exists(), "{log}");
+            first_result(&step("nobody"), &shell, root.path());
+            fs_err::remove_dir_all(root.path().join("opt/goldseed/commands")).unwrap();
+        }
+    }
+}
+
+#[test]
 fn one_look_serves_many_schedules_and_settings() {
     let root = tempfile::tempdir().unwrap();
     let steps = "  - cron: {name: a, schedule: \"@daily\", command: \"true\"}\n  \

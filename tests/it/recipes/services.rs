@@ -1,10 +1,10 @@
 //! Services on a machine with systemd: started is what runs, whatever the start itself said.
 
-use goldseed::recipe::Script;
-use goldseed::recipe::StepResult::{Changed, Failed};
+use goldseed::recipe::StepResult::{Changed, Failed, Ok as Unchanged};
+use goldseed::recipe::{Purpose, Script};
 
-use super::applied;
 use super::machine::Machine;
+use super::{applied, compile, written};
 
 /// Units that are there before the steps.
 const UNITS: [(&str, &str); 6] = [
@@ -70,4 +70,35 @@ fn a_service_that_does_not_run_after_its_start_fails_the_step() {
         }
     }
     machine.changes_nothing(&running("stays"));
+}
+
+#[test]
+fn a_handler_of_a_service_that_is_not_there_fails_with_its_name() {
+    let machine = Machine::start("goldseed/amazon-linux", "none", &[]);
+    machine.sh("printf '[Service]\\nExecStart=/bin/sleep 1000\\n' > /etc/systemd/system/idle.service; systemctl daemon-reload");
+    let folder = tempfile::tempdir().unwrap();
+    let notified = |service: &str| {
+        let text = format!(
+            "steps:\n  - file: {{path: /srv/{service}, content: x}}\n    notify: it\n\
+             handlers:\n  it: {{service: {service}, action: reload}}\n"
+        );
+        compile(&[written(folder.path(), &text)], Purpose::Apply).unwrap()
+    };
+    // What does not run reads its files when it starts.
+    let idle = machine.run(&notified("idle"));
+    assert_eq!(
+        (idle.code, idle.results["written/it"]),
+        (0, Unchanged),
+        "{}",
+        idle.log
+    );
+    for _ in ["at once", "and as long as it is pending"] {
+        let run = machine.run(&notified("ngnix"));
+        assert_eq!(run.results["written/it"], Failed { code: 1 }, "{}", run.log);
+        assert!(
+            run.log.contains("there is no service ngnix here"),
+            "{}",
+            run.log
+        );
+    }
 }
