@@ -7,6 +7,7 @@ use super::faults::Fate;
 use super::server::{Answer, Origin, Received};
 use super::wire::json::Json;
 use super::wire::query::Query;
+use super::wire::xml::Xml;
 use super::wire::{ApiError, Call, Reply, Service};
 use super::{beanstalk, clock, ec2, parameters, ssm, sts};
 
@@ -78,6 +79,11 @@ async fn outcome(
         Fate::LoseAnswer => {
             serve(core, origin, asked, request_id).await;
             None
+        }
+        Fate::Empty => {
+            let (service, operation) = (asked.service, asked.operation.as_str());
+            let empty = Ok(Xml::new());
+            Some(Reply::of_query(service, operation, request_id, empty))
         }
         Fate::Garble(status) => {
             serve(core, origin, asked, request_id).await;

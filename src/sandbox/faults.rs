@@ -50,6 +50,9 @@ pub enum Fate {
     Stall(Duration),
     /// It is done, and the answer is an HTTP error without a body that any client could read, as of a proxy.
     Garble(u16),
+    /// Nothing is done, and a list without anything in it is answered, as by a server that has not heard of it yet; of
+    /// the services that answer in XML.
+    Empty,
 }
 
 impl Fate {

@@ -376,3 +376,49 @@ async fn a_machine_that_is_about_to_run_is_waited_for() {
     assert!(sandbox.requests().iter().filter(refused).count() > 1);
     sandbox.stop().await;
 }
+
+/// The answer to each `CreateImage` is lost, and after it the image is not in the next two lists by its name.
+fn shown_late() -> Hook {
+    let late = Mutex::new((BTreeSet::new(), 0));
+    Hook::new(move |request| {
+        let mut late = late.lock().unwrap();
+        let (lost, hidden) = &mut *late;
+        match request.operation.as_str() {
+            "CreateImage" if lost.insert(request.parameter("Name").unwrap().to_owned()) => {
+                *hidden = 2;
+                Fate::LoseAnswer
+            }
+            "DescribeImages" if request.parameter("Filter.1.Name") == Some("name") => {
+                let hides = *hidden > 0;
+                *hidden -= usize::from(hides);
+                if hides { Fate::Empty } else { Fate::Serve }
+            }
+            "DescribeImages" if *hidden > 0 => {
+                Fate::refused("InvalidAMIID.NotFound", "The image id does not exist")
+            }
+            _ => Fate::Serve,
+        }
+    })
+}
+
+#[test]
+fn an_image_whose_answer_was_lost_and_that_is_shown_late_is_adopted() {
+    assert_survived(shown_late());
+}
+
+#[test]
+fn an_image_that_is_shown_late_is_adopted_by_a_run_that_goes_on() {
+    let world = World::new();
+    let run = super::unsent::killed(&world, ["rebuild", "shop"], |request| {
+        request.operation == "CreateImage"
+    });
+    // The look before the image is taken, and the one after.
+    world.sandbox.set_hook(Some(first_times(
+        2,
+        |request| request.parameter("Filter.1.Name") == Some("name"),
+        |_| Fate::Empty,
+    )));
+    world.succeed(["resume", &run.run_id()]);
+    assert_eq!(world.images("raw").len(), 1);
+    assert_eq!(world.images("golden").len(), 1);
+}

@@ -1,10 +1,13 @@
-//! Images: taken under a derived name, waited for, tagged, deregistered with their snapshots.
+//! Images: looked at, taken under a derived name, tagged, deregistered with their snapshots.
+
+mod take;
 
 use aws_sdk_ec2::types as sdk;
 
-use super::super::{Cloud, CloudError, ErrorKind, present, tags};
-use super::{Tags, filter, read_tags, tag_specifications};
-use crate::id::{ImageId, InstanceId, SnapshotId};
+use super::super::{Cloud, CloudError, ErrorKind, present};
+use super::{Tags, filter, read_tags};
+use crate::id::{ImageId, SnapshotId};
+pub use take::ImageRequest;
 
 /// An image as far as the tool cares.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,26 +54,6 @@ impl Image {
 
 /// The state of an image that is no more (EC2 API reference, `ImageState`).
 const DEREGISTERED: &str = "deregistered";
-
-/// What an image is taken with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ImageRequest {
-    /// The name; derived, for `CreateImage` has no client token.
-    pub name: String,
-    /// What people read.
-    pub description: String,
-    /// The machine.
-    pub instance: InstanceId,
-    /// Whether the machine must not be rebooted: crash-consistent only; of a stopped machine it means nothing.
-    pub no_reboot: bool,
-    /// Devices that are left out.
-    pub without_devices: Vec<String>,
-    /// Devices whose volumes are to outlive a machine of the image, whatever is set for them on this one. For a device that
-    /// is there no other option can be changed (EC2 API reference, `CreateImage`).
-    pub lasting_devices: Vec<String>,
-    /// The tags of image and snapshots.
-    pub tags: Tags,
-}
 
 impl Cloud {
     /// Returns one image.
@@ -139,60 +122,6 @@ impl Cloud {
         }
     }
 
-    /// Takes an image unless the same request has taken it already. The name is the key: one that exists and carries
-    /// our run's tag is adopted, one that does not is an error of kind `AlreadyExists`.
-    pub async fn ensure_image(&self, request: &ImageRequest) -> Result<ImageId, CloudError> {
-        const OPERATION: &str = "CreateImage";
-        if let Some(found) = self.image_named(&request.name).await? {
-            return adopt(request, found);
-        }
-        let without = request.without_devices.iter().map(|device| {
-            sdk::BlockDeviceMapping::builder()
-                .device_name(device)
-                .no_device("")
-                .build()
-        });
-        let lasting = request.lasting_devices.iter().map(|device| {
-            sdk::BlockDeviceMapping::builder()
-                .device_name(device)
-                .ebs(
-                    sdk::EbsBlockDevice::builder()
-                        .delete_on_termination(false)
-                        .build(),
-                )
-                .build()
-        });
-        let mappings: Vec<_> = without.chain(lasting).collect();
-        let answer = self
-            .ec2
-            .create_image()
-            .instance_id(request.instance.as_str())
-            .name(&request.name)
-            .description(&request.description)
-            .no_reboot(request.no_reboot)
-            .set_block_device_mappings((!mappings.is_empty()).then_some(mappings))
-            .set_tag_specifications(Some(tag_specifications(
-                &[sdk::ResourceType::Image, sdk::ResourceType::Snapshot],
-                &request.tags,
-            )))
-            .send()
-            .await
-            .map_err(|error| CloudError::of(OPERATION, request.name.as_str(), &error));
-        match answer {
-            Ok(answer) => {
-                present(answer.image_id, OPERATION, &request.name, "ImageId").map(ImageId::new)
-            }
-            // The first answer was lost and the SDK sent again, or a twin was faster.
-            Err(error) if error.kind == ErrorKind::AlreadyExists => {
-                match self.image_named(&request.name).await? {
-                    Some(found) => adopt(request, found),
-                    None => Err(error),
-                }
-            }
-            Err(error) => Err(error),
-        }
-    }
-
     /// Tags resources; the tags must be fit for AWS already.
     pub async fn tag(&self, resource: &str, tags: &Tags) -> Result<(), CloudError> {
         let list = tags
@@ -250,23 +179,6 @@ fn left_over(code: &str) -> Option<String> {
             "is left ({code}): `goldseed sweep` removes it, a day after its run began"
         )),
     }
-}
-
-/// Takes an image of our name for ours if it carries our run's tag.
-fn adopt(request: &ImageRequest, found: Image) -> Result<ImageId, CloudError> {
-    if found.tags.contains_key(tags::RUN)
-        && found.tags.get(tags::RUN) == request.tags.get(tags::RUN)
-    {
-        return Ok(found.id);
-    }
-    Err(CloudError {
-        operation: "CreateImage",
-        subject: request.name.clone(),
-        kind: ErrorKind::AlreadyExists,
-        code: None,
-        message: format!("{} has this name and is not of this run", found.id),
-        request_id: None,
-    })
 }
 
 fn read_image(image: &sdk::Image, operation: &'static str) -> Result<Image, CloudError> {
