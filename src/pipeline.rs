@@ -51,7 +51,7 @@ pub use plan::{Migration, Plan, PlanError, Source};
 pub use preflight::Refusal;
 pub use rehearse::{Scripts, Stage, rehearse};
 pub use remains::{Cleared, left_by, stop_work};
-pub use rollback::{Accepted, for_a_person};
+pub use rollback::{Accepted, for_a_person, under_way};
 pub use status::{Status, status};
 pub use swap::let_go;
 pub use sweep::{Leftover, What, leftovers, remove};

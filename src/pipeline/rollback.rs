@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::preflight::{self, Ready, Refusal};
 use super::{Context, PipelineError, Promoted, quarantine, swap, watch};
-pub use by_hand::for_a_person;
+pub use by_hand::{for_a_person, under_way};
 
 use crate::cloud::{ConfigurationSet, ErrorKind, Look, Wait, tags};
 use crate::id::ImageId;
@@ -46,7 +46,7 @@ pub(super) async fn take_back(
         Ok(watch::Verdict::Unwell(after)) => PipelineError::RollbackFailed {
             image: ready.target.clone(),
             previous: ready.previous.clone(),
-            reason: format!("{reason}; and after going back: {after}"),
+            reason: format!("{reason}; and of going back: {after}"),
         },
         // A lost connection does not make it a failed rollback: the run can go on.
         Err(error) => error,
@@ -61,16 +61,32 @@ async fn go_back(
     reason: &str,
 ) -> Result<watch::Verdict, PipelineError> {
     let way = swap::Way::back(ready);
-    swap::update(run, context, ready, &way, &mut held).await?;
     let failed = ready
         .target
         .image()
         .filter(|image| **image != ready.previous_image)
         .cloned();
-    if let Some(image) = &failed {
-        // Before the watch: whatever ends that, the next scheduled run must not bring the image back.
-        quarantine::put(run, context, image, reason).await?;
+    let sent = swap::update(run, context, ready, &way, &mut held).await;
+    if let (Some(image), true) = (&failed, sent.as_ref().err().is_none_or(is_of_the_call)) {
+        // Before the watch, and also where the update did not get through: whatever ends this, the next scheduled run must
+        // not bring the image back.
+        let put = quarantine::put(run, context, image, reason).await;
+        match (put, &sent) {
+            (Err(error), Err(_)) => context
+                .cloud
+                .events()
+                .warn(format!("{image} is not in quarantine yet: {error}")),
+            (put, _) => put?,
+        }
     }
+    match sent {
+        Err(PipelineError::Cloud(error)) if swap::is_refused(&error) => {
+            swap::give_back(context, held).await;
+            let after = format!("the update back was refused, and nothing was changed: {error}");
+            return Ok(watch::Verdict::Unwell(after));
+        }
+        other => other?,
+    };
     let verdict = swap::watched(run, context, ready, &way, &mut held).await?;
     if verdict != watch::Verdict::Well {
         swap::give_back(context, held).await;
@@ -88,6 +104,11 @@ async fn go_back(
     swap::write_down(run, context, &entry).await?;
     swap::give_back(context, held).await;
     Ok(verdict)
+}
+
+/// Whether an error is one of the calls to AWS alone, and none that tells of somebody else at work.
+fn is_of_the_call(error: &PipelineError) -> bool {
+    matches!(error, PipelineError::Cloud(error) if error.kind != ErrorKind::HeldBack)
 }
 
 /// Clears the way back: no update is under way, and no draft of ours is left beside the deployed settings.

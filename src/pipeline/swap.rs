@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use sending::{Named, names_image, send};
 
+pub(super) use sending::is_refused;
+
 use super::preflight::{self, Ready};
 use super::{Context, PipelineError, Promoted, Wish, migrate, quarantine, rollback, watch};
 use crate::id::{ImageId, StepId};

@@ -632,3 +632,69 @@ fn a_machine_that_reboots_all_the_time_is_told_as_such() {
         ],
     );
 }
+
+/// A rebuild whose image is not well, and whose update back to the platform's image has this fate each time.
+fn not_taken_back(fate: Fate) -> (World, Output) {
+    let world = World::new();
+    world
+        .sandbox
+        .behave("golden", Behaviour::WellFor { looks: 2 });
+    world.sandbox.set_hook(Some(Hook::new(move |request| {
+        let goes_back = request.operation == "UpdateEnvironment"
+            && request.parameters.to_string().contains("OptionsToRemove");
+        if goes_back { fate.clone() } else { Fate::Serve }
+    })));
+    let output = world.run(["rebuild", "shop"]);
+    world.sandbox.set_hook(None);
+    (world, output)
+}
+
+fn the_newest_is_in_quarantine(world: &World, output: &Output) -> String {
+    let golden = world.base_image().unwrap();
+    let tags = world.image(&golden).tags;
+    assert!(tags.contains_key("goldseed:quarantined"), "{output}");
+    golden
+}
+
+#[test]
+fn a_way_back_that_is_refused_needs_a_person_who_is_told_what_to_set() {
+    let denied = Fate::refused("AccessDenied", "User is not authorized");
+    let (world, output) = not_taken_back(denied);
+    let golden = the_newest_is_in_quarantine(&world, &output);
+    assert_says(
+        &output,
+        8,
+        &[
+            &format!(
+                "is not well with {golden} and could not be taken back to platform: health is"
+            ),
+            "the update back was refused, and nothing was changed: UpdateEnvironment of e-",
+            "User is not authorized",
+            &format!("its settings name {golden}"),
+            "to platform by hand: aws elasticbeanstalk update-environment --environment-name 'shop-prod' \
+             --options-to-remove Namespace=aws:autoscaling:launchconfiguration,OptionName=ImageId",
+        ],
+    );
+    assert!(!output.stderr.contains("may be changing now"), "{output}");
+    // Its lease is given back, and a person who may do so goes back.
+    world.succeed(["rollback", "shop"]);
+    assert_eq!(world.base_image(), None);
+}
+
+#[test]
+fn a_way_back_that_does_not_get_through_is_gone_on_with() {
+    let (world, output) = not_taken_back(Fate::Refuse {
+        status: 503,
+        code: "ServiceUnavailable".to_owned(),
+        message: "try later".to_owned(),
+    });
+    let golden = the_newest_is_in_quarantine(&world, &output);
+    let state = format!(
+        "shop-prod is not well with {golden}; whether the update back to platform was sent is not known, and nobody is \
+         watching it"
+    );
+    assert_says(&output, 5, &[&state, "goldseed resume"]);
+    let resumed = world.run(["resume", &output.run_id()]);
+    assert_eq!(resumed.code, Some(7), "{resumed}");
+    assert_eq!(world.base_image(), None);
+}

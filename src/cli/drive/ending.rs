@@ -186,7 +186,9 @@ fn golden_of(run: &Run) -> Option<ImageId> {
 /// Says what an unfinished run has done to the environment.
 fn state_of_environment(context: &Context<'_>, run: &Run) -> String {
     let environment = &context.plan.environment;
-    if has_swapped(run) {
+    if let Some(state) = pipeline::under_way(run.record(), environment) {
+        state
+    } else if has_swapped(run) {
         format!("{environment} may be changing now, and nobody is watching it")
     } else if run.record().step(&StepId::new("migrate/data")).is_some() {
         format!(

@@ -1,8 +1,9 @@
 //! What a person needs who has to go on where the tool ends: what is set now, and the call that sets what was before.
 
-use crate::pipeline::preflight::LAUNCH;
-use crate::pipeline::{Context, PipelineError, observe, preflight};
-use crate::record::BaseImage;
+use crate::id::StepId;
+use crate::pipeline::preflight::{LAUNCH, Ready};
+use crate::pipeline::{Context, PipelineError, observe, preflight, remains};
+use crate::record::{BaseImage, RunRecord};
 
 /// Looks what the settings name, after a rollback that did not bring a well environment; nothing for other errors.
 ///
@@ -32,6 +33,24 @@ pub async fn for_a_person(
         list.push(command(name, &now, previous));
     }
     Ok(list)
+}
+
+/// How far the taking back of an unfinished run has come; none: it has not begun.
+pub fn under_way(record: &RunRecord, environment: &str) -> Option<String> {
+    const UPDATE: &str = "rollback/update";
+    record.step(&StepId::new(UPDATE))?;
+    let ready = remains::output::<Ready>(record, "preflight/environment")?;
+    let (target, previous) = (&ready.target, &ready.previous);
+    Some(if record.is_done(UPDATE) {
+        format!(
+            "{environment} was not well with {target} and is being taken back to {previous}, and nobody is watching it"
+        )
+    } else {
+        format!(
+            "{environment} is not well with {target}; whether the update back to {previous} was sent is not known, and \
+             nobody is watching it"
+        )
+    })
 }
 
 /// The call that sets the image before; where that is set already, any other.

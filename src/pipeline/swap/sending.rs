@@ -41,15 +41,28 @@ pub(super) async fn send(
     }
     match cloud.swap_base_image(id, way.to.image(), guard).await {
         Ok(()) => Ok(Swapped::Sent),
-        Err(error) if lost_its_answer(&error) => {
+        Err(error) if lost_its_answer(&error) || is_refused(&error) => {
             match names_image(context, id, way.to, way.to_image).await? {
-                Named::Deployed | Named::UnderWay | Named::Failed => Ok(Swapped::Sent),
-                Named::Other { .. } | Named::Nothing => Err(error.into()),
+                Named::Deployed | Named::UnderWay => Ok(Swapped::Sent),
+                Named::Failed if !is_refused(&error) => Ok(Swapped::Sent),
+                Named::Failed | Named::Other { .. } | Named::Nothing => Err(error.into()),
             }
         }
         Err(error) => Err(error.into()),
     }
 }
+
+/// Whether Beanstalk itself has refused the update, so that nothing comes of it.
+pub(in crate::pipeline) fn is_refused(error: &CloudError) -> bool {
+    let refused = matches!(
+        error.kind,
+        ErrorKind::Denied | ErrorKind::Refused | ErrorKind::Quota | ErrorKind::NotFound
+    );
+    refused && error.operation == UPDATE && error.code.is_some()
+}
+
+/// The call that sets a base image.
+const UPDATE: &str = "UpdateEnvironment";
 
 /// "Must be Ready" is what our own second sending meets when the first was applied and its answer lost; and a second
 /// sending can be held back.
