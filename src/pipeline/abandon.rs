@@ -87,7 +87,8 @@ const MIGRATED: &str = "migrated the data";
 /// on that.
 pub fn has_begun(record: &RunRecord) -> Option<&'static str> {
     let mut steps = record.steps.iter().map(|step| step.id.as_str());
-    if steps.any(|step| step.starts_with("swap/")) {
+    // An update that was refused has changed nothing.
+    if steps.any(|step| step.starts_with("swap/") && !record.has_ended(step)) {
         Some("swapped the base image")
     } else if has_migrated(record) {
         Some(MIGRATED)

@@ -54,7 +54,8 @@ pub async fn let_go(context: &Context<'_>, run: &Run) -> Result<(), PipelineErro
     let unfinished = record.unfinished().map(|step| step.id.as_str());
     let may_be_on_its_way = match unfinished {
         Some("migrate/data") => migrate::may_go_on(record),
-        other => matches!(other, Some("swap/update" | "rollback/update")),
+        Some("swap/update") => !record.has_ended("swap/update"),
+        other => other == Some("rollback/update"),
     };
     if may_be_on_its_way && record.verdict.is_none() {
         return Ok(());
@@ -175,7 +176,7 @@ pub(super) async fn update(
         Direction::Back => ("rollback/update", format!("go back to {}", way.to)),
     };
     let begun = has_begun(run, step);
-    run.announced_step(step, title, async || {
+    let done = run.announced_step(step, title, async || {
         match way.direction {
             Direction::Back => rollback::clear(context, held, ready).await?,
             // What failed to bring this image before is not of this run, and must not be taken for it later.
@@ -186,9 +187,18 @@ pub(super) async fn update(
         }
         held.renew().await?;
         send(context, &ready.environment, way, held.guard()).await
-    })
-    .await
-    .map_err(PipelineError::from)
+    });
+    let done = done.await.map_err(PipelineError::from);
+    if let Err(PipelineError::Cloud(error)) = &done
+        && is_refused(error)
+        && held.succeeds().is_none()
+        && let Err(unsaved) = run.has_ended(step).await
+    {
+        context.cloud.events().warn(format!(
+            "that the update was refused could not be recorded, and it counts as one that may have been sent: {unsaved}"
+        ));
+    }
+    done
 }
 
 /// The watch of a way, after its update.

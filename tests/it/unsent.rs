@@ -6,18 +6,15 @@ use goldseed::sandbox::{Fate, Hook, Request};
 
 use super::world::{Output, World, mutates};
 
-/// The update is not allowed, for this verb.
-fn denied<const N: usize>(world: &World, arguments: [&str; N]) -> Output {
-    world.sandbox.set_hook(Some(Hook::new(|request| {
-        if request.operation == "UpdateEnvironment" {
-            Fate::refused("AccessDenied", "not authorized")
-        } else {
-            Fate::Serve
-        }
-    })));
-    let output = world.run(arguments);
+/// The process of a verb dies when it sends its update, which does not arrive.
+fn unsent<const N: usize>(world: &World, arguments: [&str; N]) -> Output {
+    let pid: Arc<OnceLock<u32>> = Arc::default();
+    world.signal_at(&pid, "KILL", Fate::LoseRequest, |request| {
+        request.operation == "UpdateEnvironment"
+    });
+    let output = world.goldseed(arguments).run_as(&pid);
     world.sandbox.set_hook(None);
-    assert_eq!(output.code, Some(5), "{output}");
+    assert_eq!(output.code, None, "{output}");
     output
 }
 
@@ -98,6 +95,42 @@ pub(crate) fn killed<const N: usize>(
 }
 
 #[test]
+fn an_update_that_is_refused_is_not_called_sent_and_its_run_can_be_given_up_at_once() {
+    let deny = || {
+        Some(Hook::new(|request| {
+            if request.operation == "UpdateEnvironment" {
+                Fate::refused("AccessDenied", "not authorized")
+            } else {
+                Fate::Serve
+            }
+        }))
+    };
+    let world = World::new();
+    world.sandbox.set_hook(deny());
+    let denied = world.run(["rebuild", "shop"]);
+    let run = denied.run_id();
+    assert_eq!(denied.code, Some(5), "{denied}");
+    for text in [
+        "the permission for UpdateEnvironment",
+        "shop-prod was not touched: its update was refused",
+        &format!("goldseed resume {run}"),
+        &format!("goldseed abandon {run}"),
+    ] {
+        assert_says(&denied, text);
+    }
+    world.sandbox.set_hook(None);
+    // The lease is given back.
+    world.succeed(["abandon", &run]);
+    assert!(!world.images("golden")[0].is_usable());
+
+    world.sandbox.set_hook(deny());
+    let run = world.run(["rebuild", "shop"]).run_id();
+    world.sandbox.set_hook(None);
+    world.succeed(["resume", &run]);
+    assert_eq!(world.count("UpdateEnvironment"), 3);
+}
+
+#[test]
 fn a_rollback_is_offered_where_the_image_is_deployed() {
     let world = World::new();
     let run = killed(&world, ["rebuild", "shop"], |request| {
@@ -117,9 +150,9 @@ fn an_update_that_was_never_sent_and_is_outdated_ends_its_run() {
     let world = World::new();
     deploy(&world, "v1");
     world.succeed(["build", "shop"]);
-    let run = denied(&world, ["promote", "shop"]).run_id();
+    let run = unsent(&world, ["promote", "shop"]).run_id();
     deploy(&world, "v2");
-    // The process that was denied could still be at it.
+    // The process could still be at it.
     leases_are_renewed(&world);
     let early = world.run(["resume", &run]);
     assert_eq!(early.code, Some(4), "{early}");
@@ -128,7 +161,7 @@ fn an_update_that_was_never_sent_and_is_outdated_ends_its_run() {
     assert_over(&world, &run);
 
     let world = World::new();
-    let run = denied(&world, ["rebuild", "shop"]).run_id();
+    let run = unsent(&world, ["rebuild", "shop"]).run_id();
     deregister_golden(&world);
     minutes_pass(&world);
     assert_over(&world, &run);
@@ -139,7 +172,7 @@ fn an_outdated_rollback_that_was_never_sent_ends() {
     let world = World::new();
     deploy(&world, "v1");
     world.succeed(["rebuild", "shop"]);
-    let run = denied(&world, ["rollback", "shop"]).run_id();
+    let run = unsent(&world, ["rollback", "shop"]).run_id();
     deploy(&world, "v2");
     minutes_pass(&world);
     assert_over(&world, &run);
@@ -148,7 +181,7 @@ fn an_outdated_rollback_that_was_never_sent_ends() {
 #[test]
 fn an_update_that_was_never_sent_can_be_abandoned_once_nobody_can_send_it() {
     let world = World::new();
-    let run = denied(&world, ["rebuild", "shop"]).run_id();
+    let run = unsent(&world, ["rebuild", "shop"]).run_id();
     leases_are_renewed(&world);
     let from = world.sandbox.requests().len();
     let early = world.run(["abandon", &run]);
@@ -167,7 +200,7 @@ fn an_update_that_was_never_sent_can_be_abandoned_once_nobody_can_send_it() {
 #[test]
 fn a_run_whose_environment_is_gone_can_be_abandoned() {
     let world = World::new();
-    let run = denied(&world, ["rebuild", "shop"]).run_id();
+    let run = unsent(&world, ["rebuild", "shop"]).run_id();
     world.replace_environment();
     minutes_pass(&world);
     let resumed = world.run(["resume", &run]);

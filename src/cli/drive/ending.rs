@@ -168,14 +168,6 @@ fn offered(command: &str) -> String {
     }
 }
 
-/// Whether the run asked for a swap.
-fn has_swapped(run: &Run) -> bool {
-    run.record()
-        .steps
-        .iter()
-        .any(|step| step.id.as_str().starts_with("swap/"))
-}
-
 /// The golden image that the run has built and proved.
 fn golden_of(run: &Run) -> Option<ImageId> {
     run.record().step(&StepId::new("prove/tag"))?.milliseconds?;
@@ -185,12 +177,16 @@ fn golden_of(run: &Run) -> Option<ImageId> {
 
 /// Says what an unfinished run has done to the environment.
 fn state_of_environment(context: &Context<'_>, run: &Run) -> String {
+    const SWAP: &str = "swap/update";
     let environment = &context.plan.environment;
-    if let Some(state) = pipeline::under_way(run.record(), environment) {
+    let record = run.record();
+    if let Some(state) = pipeline::under_way(record, environment) {
         state
-    } else if has_swapped(run) {
+    } else if record.has_ended(SWAP) && record.step(&StepId::new("migrate/data")).is_none() {
+        format!("{environment} was not touched: its update was refused")
+    } else if record.step(&StepId::new(SWAP)).is_some() && !record.has_ended(SWAP) {
         format!("{environment} may be changing now, and nobody is watching it")
-    } else if run.record().step(&StepId::new("migrate/data")).is_some() {
+    } else if record.step(&StepId::new("migrate/data")).is_some() {
         format!(
             "{environment} was not touched, but its data may have been changed for the new image"
         )
