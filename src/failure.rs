@@ -179,12 +179,14 @@ impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Cloud(error) => error.into(),
-            StoreError::TakenOver { .. } => Self::new(ExitCode::Refused, error.to_string())
-                .hint("leave it to the other process; its output tells how it goes"),
-            StoreError::Ended { .. } | StoreError::Removed { .. } => {
+            StoreError::TakenOver { verdict: None, .. } => {
                 Self::new(ExitCode::Refused, error.to_string())
-                    .hint("`goldseed runs` lists the runs there are")
+                    .hint("leave it to the other process; its output tells how it goes")
             }
+            StoreError::TakenOver { .. }
+            | StoreError::Ended { .. }
+            | StoreError::Removed { .. } => Self::new(ExitCode::Refused, error.to_string())
+                .hint("`goldseed runs` lists the runs there are"),
             StoreError::Unknown { ref pipeline, .. } => {
                 let hint = format!("`goldseed status {pipeline}` lists the runs there are");
                 Self::new(ExitCode::Invalid, error.to_string()).hint(hint)

@@ -12,24 +12,20 @@ mod kept;
 mod lease;
 mod ledger;
 mod outcome;
+mod step;
 mod store;
 
-use std::fmt;
-
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use crate::cloud::{Cloud, CloudError};
-use crate::event::Event;
-use crate::id::{RunId, StepId};
+use crate::id::RunId;
 use crate::pace;
-use crate::record::{ENDED, FORMAT, RunRecord, StepRecord, Verb, Verdict, Writer};
+use crate::record::{ENDED, FORMAT, RunRecord, Verb, Verdict, Writer};
 
 pub use driver::Driver;
 pub use kept::{Kept, kept, kept_in, runs};
 pub use lease::{Held, LeaseError, holder, let_go, wait_for};
 pub use ledger::{Ledger, LedgerError, NewEntry};
 pub use outcome::Outcome;
+pub use step::StepError;
 pub use store::{StoreError, latest};
 
 /// What a run is started with.
@@ -55,17 +51,6 @@ pub struct Run {
     cloud: Cloud,
     record: RunRecord,
     page: u64,
-}
-
-/// Why a step ended without an output.
-#[derive(Debug, thiserror::Error)]
-pub enum StepError<E> {
-    /// The step's own failure.
-    #[error(transparent)]
-    Work(E),
-    /// The record could not be kept.
-    #[error(transparent)]
-    Store(#[from] StoreError),
 }
 
 impl Run {
@@ -142,137 +127,6 @@ impl Run {
     /// Returns the record as it stands.
     pub fn record(&self) -> &RunRecord {
         &self.record
-    }
-
-    /// Does a step, or returns what came of it if it was done before. `work` may run twice: a process can die
-    /// between what it does and the record of it.
-    pub async fn step<T, E>(
-        &mut self,
-        id: &str,
-        title: impl fmt::Display,
-        work: impl AsyncFnOnce() -> Result<T, E>,
-    ) -> Result<T, StepError<E>>
-    where
-        T: Serialize + DeserializeOwned + Outcome,
-        E: fmt::Display,
-    {
-        self.perform(id, title, false, work).await
-    }
-
-    /// Does a step that changes what is in service: that it was begun is recorded before it begins, so that whoever
-    /// goes on knows that it may have happened.
-    pub async fn announced_step<T, E>(
-        &mut self,
-        id: &str,
-        title: impl fmt::Display,
-        work: impl AsyncFnOnce() -> Result<T, E>,
-    ) -> Result<T, StepError<E>>
-    where
-        T: Serialize + DeserializeOwned + Outcome,
-        E: fmt::Display,
-    {
-        self.perform(id, title, true, work).await
-    }
-
-    async fn perform<T, E>(
-        &mut self,
-        id: &str,
-        title: impl fmt::Display,
-        announced: bool,
-        work: impl AsyncFnOnce() -> Result<T, E>,
-    ) -> Result<T, StepError<E>>
-    where
-        T: Serialize + DeserializeOwned + Outcome,
-        E: fmt::Display,
-    {
-        let step = StepId::new(id);
-        let events = self.cloud.events().clone();
-        events.emit(Event::StepStarted {
-            step: step.clone(),
-            title: title.to_string(),
-        });
-        if let Some(done) = self.record.step(&step)
-            && let Some(milliseconds) = done.milliseconds
-        {
-            let output: T = serde_json::from_value(done.output.clone()).map_err(|error| {
-                StoreError::Output {
-                    step: step.clone(),
-                    reason: error.to_string(),
-                }
-            })?;
-            let outcome = output.outcome();
-            events.emit(Event::StepFinished {
-                step,
-                outcome,
-                milliseconds,
-                replayed: true,
-            });
-            return Ok(output);
-        }
-        self.cloud.halt().here().await;
-        store::must_drive(&self.cloud, &self.record, self.page).await?;
-        let started = std::time::Instant::now();
-        let begun = pace::now().as_second() - self.record.started;
-        match self
-            .record
-            .steps
-            .iter_mut()
-            .find(|record| record.id == step)
-        {
-            Some(failed) => {
-                failed.attempt += 1;
-                failed.output = serde_json::Value::Null;
-            }
-            None => self.record.steps.push(StepRecord {
-                id: step.clone(),
-                attempt: 1,
-                started: begun,
-                milliseconds: None,
-                output: serde_json::Value::Null,
-            }),
-        }
-        if announced {
-            self.save().await?;
-            // Whoever took the run over since has read either this announcement, or no page after which it is done.
-            store::must_drive(&self.cloud, &self.record, self.page).await?;
-        }
-        let output = match work().await {
-            Ok(output) => output,
-            Err(error) => {
-                events.emit(Event::StepFailed {
-                    step,
-                    reason: error.to_string(),
-                });
-                // Which step is unfinished is worth a page; if even that fails, the step's own error matters more.
-                if let Err(unsaved) = self.save().await {
-                    events.warn(format!("the failed step could not be recorded: {unsaved}"));
-                }
-                return Err(StepError::Work(error));
-            }
-        };
-        let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let value = serde_json::to_value(&output).map_err(|error| StoreError::Output {
-            step: step.clone(),
-            reason: error.to_string(),
-        })?;
-        if let Some(record) = self
-            .record
-            .steps
-            .iter_mut()
-            .find(|record| record.id == step)
-        {
-            record.milliseconds = Some(milliseconds);
-            record.output = value;
-        }
-        self.save().await?;
-        let outcome = output.outcome();
-        events.emit(Event::StepFinished {
-            step,
-            outcome,
-            milliseconds,
-            replayed: false,
-        });
-        Ok(output)
     }
 
     /// Forgets that these steps were done, where they were: what came of them is gone, and they are done again. The

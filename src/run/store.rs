@@ -1,95 +1,12 @@
 //! The record's pages in Parameter Store.
 
-use crate::cloud::{Cloud, CloudError, Put, Tags, tags};
-use crate::id::{RunId, StepId};
-use crate::record::{FORMAT, RunRecord, Verdict};
+mod error;
 
-/// Why a run's record could not be kept or read.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StoreError {
-    /// AWS refused.
-    #[error(transparent)]
-    Cloud(CloudError),
-    /// Somebody else drives the run now.
-    #[error(
-        "run {run} is driven by {who} now (page {page}): this process stops before its next change"
-    )]
-    TakenOver {
-        /// The run.
-        run: RunId,
-        /// Who.
-        who: String,
-        /// The page that is higher than ours.
-        page: u64,
-    },
-    /// There is no such run.
-    #[error("pipeline `{pipeline}` has no run {run}")]
-    Unknown {
-        /// The pipeline.
-        pipeline: String,
-        /// The run.
-        run: RunId,
-    },
-    /// A record is of a format that this version does not know.
-    #[error(
-        "run {run}: its record was written by a newer version of goldseed (format {format}, this version reads {FORMAT})"
-    )]
-    Newer {
-        /// The run.
-        run: RunId,
-        /// The record's format.
-        format: u64,
-    },
-    /// A page cannot be read.
-    #[error("the record {name} cannot be read: {reason}")]
-    Unreadable {
-        /// The parameter's name.
-        name: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A finished step's output is not what this version writes.
-    #[error("the recorded output of step {step} cannot be used: {reason}")]
-    Output {
-        /// The step.
-        step: StepId,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The record was removed: the run had ended long ago.
-    #[error("the record of run {run} is not there any more: this process slept too long and stops")]
-    Removed {
-        /// The run.
-        run: RunId,
-    },
-    /// The run has ended.
-    #[error("run {run} has ended: {}", verdict.as_str())]
-    Ended {
-        /// The run.
-        run: RunId,
-        /// How.
-        verdict: Verdict,
-    },
-    /// A record has outgrown its parameter.
-    #[error("the record of run {run} is {size} bytes and a parameter holds 4096")]
-    TooLarge {
-        /// The run.
-        run: RunId,
-        /// Its size.
-        size: usize,
-    },
-}
+pub use error::StoreError;
 
-impl StoreError {
-    /// Returns the run whose record cannot be read.
-    pub fn run(&self) -> Option<&str> {
-        match self {
-            Self::Newer { run, .. } | Self::Unknown { run, .. } => Some(run.as_str()),
-            Self::Unreadable { name, .. } => run_of(name),
-            _ => None,
-        }
-    }
-}
+use crate::cloud::{Cloud, Put, Tags, tags};
+use crate::id::RunId;
+use crate::record::{FORMAT, RunRecord};
 
 /// A standard parameter's limit (Systems Manager, quotas).
 const LIMIT: usize = 4096;
@@ -197,6 +114,7 @@ pub(super) async fn create(cloud: &Cloud, record: &RunRecord, page: u64) -> Resu
             run: record.run.clone(),
             who: other.who,
             page,
+            verdict: other.verdict,
         }),
         None => Err(StoreError::Unreadable {
             name,
@@ -242,11 +160,15 @@ pub(super) async fn must_drive(
         .iter()
         .filter_map(|page| Some((page_number(&page.name)?, page)));
     match numbered.max_by_key(|(number, _)| *number) {
-        Some((number, found)) if number > page => Err(StoreError::TakenOver {
-            run: record.run.clone(),
-            who: read(&found.name, &found.value)?.who,
-            page: number,
-        }),
+        Some((number, found)) if number > page => {
+            let theirs = read(&found.name, &found.value)?;
+            Err(StoreError::TakenOver {
+                run: record.run.clone(),
+                who: theirs.who,
+                page: number,
+                verdict: theirs.verdict,
+            })
+        }
         _ => Ok(()),
     }
 }

@@ -472,7 +472,7 @@ fn slept_at(step: &'static str, fate: &Fate) {
         slow.join().unwrap()
     });
     assert_eq!(slow.code, Some(4), "{slow}");
-    assert!(slow.stderr.contains("is driven by ada@"), "{slow}");
+    assert!(slow.stderr.contains("was taken over by ada@"), "{slow}");
     assert_eq!(world.count("UpdateEnvironment"), 1, "{step}");
     assert_converged(&world, step);
 }

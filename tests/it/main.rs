@@ -18,6 +18,7 @@ mod given_up;
 mod interrupt;
 mod layers;
 mod library;
+mod losers;
 mod machines;
 mod manual;
 mod migrations;
