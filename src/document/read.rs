@@ -110,9 +110,9 @@ pub fn as_number(text: &str) -> Option<(&'static str, i64)> {
     if !digits.starts_with(|first: char| first.is_ascii_digit()) {
         return None;
     }
-    let based = [("0x", 16), ("0o", 8), ("0b", 2)].into_iter();
+    let mut based = [("0x", 16), ("0o", 8), ("0b", 2)].into_iter();
     let of_base = |(prefix, base)| i64::from_str_radix(digits.strip_prefix(prefix)?, base).ok();
-    if let Some(number) = based.filter_map(of_base).next() {
+    if let Some(number) = based.find_map(of_base) {
         return Some(("a number is decimal", signed(number)));
     }
     let plain = digits.replace(['_', ',', '\''], "");

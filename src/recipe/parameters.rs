@@ -6,11 +6,13 @@ use super::forms::{is_cidr, is_hostname, is_path, parse_mode, parse_size, writte
 use super::secrets::SecretReference;
 use crate::document::{self, Fields, Node, Review, Value};
 
+mod bounds;
 mod compared;
 mod example;
 mod masked;
 mod shown;
 
+pub use bounds::Bounds;
 pub(super) use masked::with_stars;
 
 /// What a recipe declares under `params`.
@@ -57,13 +59,6 @@ pub enum Kind {
     List,
     /// A reference to a secret.
     Secret,
-}
-
-/// Smallest and largest allowed number.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Bounds {
-    pub(super) min: Option<i64>,
-    pub(super) max: Option<i64>,
 }
 
 /// A value that was checked against its parameter.
@@ -152,8 +147,8 @@ impl Parameter {
                     pattern => pattern,
                 },
             ),
-            "int" => Kind::Int(Bounds::read(fields, document::integer)),
-            "size" => Kind::Size(Bounds::read(fields, |node, review| {
+            "int" => Kind::Int(Bounds::read(fields, review, document::integer)),
+            "size" => Kind::Size(Bounds::read(fields, review, |node, review| {
                 let size = document::scalar(node, review).and_then(|text| parse_size(&text));
                 if size.is_none() {
                     review
@@ -162,7 +157,7 @@ impl Parameter {
                 }
                 size
             })),
-            "duration" => Kind::Duration(Bounds::read(fields, |node, review| {
+            "duration" => Kind::Duration(Bounds::read(fields, review, |node, review| {
                 document::duration(node, review).and_then(|time| time.as_secs().try_into().ok())
             })),
             "bool" => Kind::Bool,
@@ -196,28 +191,6 @@ impl Parameter {
                 return None;
             }
         })
-    }
-}
-
-impl Bounds {
-    fn read(fields: &Fields<'_>, read: impl Fn(&Node, &Review) -> Option<i64>) -> Self {
-        Self {
-            min: fields.optional("min", &read),
-            max: fields.optional("max", &read),
-        }
-    }
-
-    /// What the bounds forbid, as words.
-    fn against(self, value: i64, written: impl Fn(i64) -> String) -> Result<(), String> {
-        match self {
-            Self { min: Some(min), .. } if value < min => {
-                Err(format!("it is at least {}", written(min)))
-            }
-            Self { max: Some(max), .. } if value > max => {
-                Err(format!("it is at most {}", written(max)))
-            }
-            _ => Ok(()),
-        }
     }
 }
 

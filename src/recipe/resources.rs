@@ -4,15 +4,16 @@
 //! pasted into a command.
 
 use super::content::Content;
-use super::forms::{is_path, parse_mode};
+use super::forms::is_path;
 use super::interpolate::Scope;
 use super::library::Files;
-use super::look::{self, Look};
+use super::look::Look;
 use super::model::Role;
 use crate::document::{self, Fields, Key, Node, Review, Value};
 
 mod absent;
 mod archive;
+mod attributes;
 mod block;
 mod cron;
 mod directory;
@@ -43,6 +44,8 @@ mod timer;
 mod user;
 mod wait_for;
 
+pub(super) use attributes::mode;
+use attributes::{Attributes, DIRECTORY, REGULAR_FILE};
 pub(crate) use run::{HANDLER_SHELL, environment, handler};
 
 /// A type of step: all that the language says of it.
@@ -198,30 +201,19 @@ pub(super) fn path(node: &Node, review: &Review) -> Option<String> {
     }
 }
 
-/// A quoted octal mode; gives its digits and its bits.
-pub(super) fn mode(node: &Node, review: &Review) -> Option<(String, u32)> {
-    match &node.value {
-        Value::Text { text, plain: false } if parse_mode(text).is_some() => {
-            parse_mode(text).map(|bits| (text.clone(), bits))
-        }
-        _ => {
-            let written = review.source().slice(&node.span).trim_matches('"');
-            let digits = written.trim_start_matches("0o");
-            if parse_mode(digits).is_none() {
-                review
-                    .error(node.span.clone(), format!("`{written}` is no mode"))
-                    .help("a mode is three or four octal digits in quotes: \"0644\" (everybody reads), \"0640\" (the group reads), \"0755\" (and runs it)");
-                return None;
-            }
-            review
-                .error(
-                    node.span.clone(),
-                    "a mode without quotes means different numbers to different readers",
-                )
-                .help(format!("quote the mode: \"{digits}\""));
-            None
-        }
+/// The path of something that is made or changed: not the root itself.
+fn place(node: &Node, review: &Review) -> Option<String> {
+    let text = path(node, review)?;
+    if text == "/" {
+        review
+            .error(
+                node.span.clone(),
+                "`/` is there, and is not changed by a step",
+            )
+            .help("a path is written in full: /srv/www/uploads");
+        return None;
     }
+    Some(text)
 }
 
 /// The name of a user, a group, a service: no blanks, nothing that begins an option.
@@ -268,53 +260,6 @@ fn single_line(node: &Node, review: &Review) -> Option<String> {
     }
     Some(text)
 }
-
-/// Owner, group and mode of a file or directory.
-struct Attributes {
-    owner: String,
-    group: String,
-    mode: String,
-    /// The mode as a number.
-    bits: u32,
-}
-
-impl Attributes {
-    /// Reads `owner`, `group` and `mode`; root's, and `default_mode`, where they are not said.
-    fn read(fields: &Fields<'_>, default_mode: &str) -> Option<Self> {
-        let owner = fields
-            .optional("owner", plain_name)
-            .unwrap_or_else(|| "root".to_owned());
-        let group = fields
-            .optional("group", plain_name)
-            .unwrap_or_else(|| "root".to_owned());
-        let (mode, bits) = if fields.get("mode").is_some() {
-            fields.optional("mode", mode)?
-        } else {
-            (default_mode.to_owned(), parse_mode(default_mode)?)
-        };
-        Some(Self {
-            owner,
-            group,
-            mode,
-            bits,
-        })
-    }
-
-    /// What a look compares; `kind` are the type bits of `st_mode`.
-    fn expected(&self, kind: u32) -> look::Attributes {
-        look::Attributes {
-            bits: kind | self.bits,
-            owner: self.owner.clone(),
-            group: self.group.clone(),
-        }
-    }
-}
-
-/// `S_IFREG` of `inode(7)`.
-const REGULAR_FILE: u32 = 0o100_000;
-
-/// `S_IFDIR` of `inode(7)`.
-const DIRECTORY: u32 = 0o040_000;
 
 #[cfg(test)]
 mod tests {

@@ -123,5 +123,11 @@ fn known(node: &Node, parameters: &[Parameter], review: &Review) -> Option<Vec<S
         }
         names.push(name.to_owned());
     }
+    if names.is_empty() {
+        review
+            .error(node.span.clone(), "this list names no parameter")
+            .help("write the names of those that belong together: `[archive, repository]`");
+        return None;
+    }
     Some(names)
 }

@@ -17,6 +17,12 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     } else {
         single
     };
+    if items.is_empty() {
+        site.review
+            .error(node.span.clone(), "the list is empty")
+            .help("name at least one path, or leave the step out");
+        return None;
+    }
     let mut paths = Vec::new();
     for item in items {
         let path = path(item, site.review)?;

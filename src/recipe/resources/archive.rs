@@ -3,7 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Large, Resource, Site, Work, path, plain_name, seed, single_line};
+use super::attributes::account;
+use super::{Large, Resource, Site, Work, path, seed, single_line};
 use crate::document::{self, Node, Review, Value};
 use crate::id::Digest;
 use crate::recipe::content::{Content, LARGE, Standing};
@@ -38,10 +39,10 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
         return None;
     }
     let owner = fields
-        .optional("owner", plain_name)
+        .optional("owner", account)
         .unwrap_or_else(|| "root".to_owned());
     let group = fields
-        .optional("group", plain_name)
+        .optional("group", account)
         .unwrap_or_else(|| "root".to_owned());
     let (source, digest, path) = (source?, digest?, path?);
     let known = source

@@ -1,6 +1,6 @@
 //! `directory: {path, owner, group, mode}`.
 
-use super::{Attributes, DIRECTORY, Look, Resource, Site, Work, path, seed};
+use super::{Attributes, DIRECTORY, Look, Resource, Site, Work, place, seed};
 use crate::document::Node;
 
 pub(super) const RESOURCE: Resource = Resource {
@@ -12,7 +12,7 @@ pub(super) const RESOURCE: Resource = Resource {
 
 fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let fields = RESOURCE.fields(node, site.review)?;
-    let path = fields.required("path", path);
+    let path = fields.required("path", place);
     let attributes = Attributes::read(&fields, "0755");
     let (path, attributes) = (path?, attributes?);
     let look = Look::Directory {

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Attributes, Large, Look, REGULAR_FILE, Resource, Site, Work, path, seed, template};
+use super::{Attributes, Large, Look, REGULAR_FILE, Resource, Site, Work, place, seed, template};
 use crate::document::{self, Fields, Node, Review, Source, Value};
 use crate::id::Digest;
 use crate::recipe::content::{Content, LARGE, Standing};
@@ -19,7 +19,7 @@ pub(super) const RESOURCE: Resource = Resource {
 
 fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let fields = RESOURCE.fields(node, site.review)?;
-    let path = fields.required("path", path);
+    let path = fields.required("path", place);
     let attributes = Attributes::read(&fields, "0644");
     let content = content(&fields, &["content", "template", "copy"], &[], site);
     let check = fields.optional("check", document::text).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! `git: {repo, ref, commit, path}`: a checkout of one commit.
 
-use super::{Resource, Site, Work, path, seed, single_line};
+use super::{Resource, Site, Work, place, seed, single_line};
 use crate::document::{self, Fields, Node, Review};
 use crate::recipe::parameters::with_stars;
 
@@ -15,7 +15,7 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let fields = RESOURCE.fields(node, site.review)?;
     let repository = fields.required("repo", repository);
     let pinned = pinned(&fields, site.review);
-    let path = fields.required("path", path);
+    let path = fields.required("path", place);
     let (repository, (tag, commit), path) = (repository?, pinned?, path?);
     Some(Work {
         leaves: vec![seed::pattern(&path)],

@@ -1,6 +1,7 @@
 //! `group: {name, gid, system}`.
 
-use super::{Resource, Site, Work, plain_name};
+use super::attributes::new_account;
+use super::{Resource, Site, Work};
 use crate::document::{self, Node};
 
 pub(super) const RESOURCE: Resource = Resource {
@@ -12,7 +13,7 @@ pub(super) const RESOURCE: Resource = Resource {
 
 fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let fields = RESOURCE.fields(node, site.review)?;
-    let name = fields.required("name", plain_name);
+    let name = fields.required("name", new_account);
     let gid = fields.optional("gid", document::integer);
     if let Some(gid) = gid
         && !(1..=4_294_967_293).contains(&gid)

@@ -1,7 +1,8 @@
 //! What `cron` and `timer` have in common: a command that becomes a script of its own.
 
-use super::{Role, Site, environment, plain_name, system_file};
-use crate::document::{self, Fields};
+use super::attributes::account;
+use super::{Role, Site, environment, system_file};
+use crate::document::{self, Fields, Node, Review};
 use crate::recipe::quote::quote;
 
 /// A command for certain times.
@@ -19,13 +20,13 @@ pub(super) struct Scheduled {
 /// The command is a script because cron and systemd each read signs of their own in a command: `%`, `$`, `\\`.
 pub(super) fn read(kind: &str, fields: &Fields<'_>, site: &Site<'_>) -> Option<Scheduled> {
     let name = fields.required("name", system_file::name);
-    let command = fields.required("command", document::text);
+    let command = fields.required("command", command);
     let environment = match fields.get("env") {
         Some(node) => environment(node, site.review)?,
         None => Vec::new(),
     };
     let user = match fields.get("user") {
-        Some(node) => plain_name(node, site.review)?,
+        Some(node) => account(node, site.review)?,
         None => "root".to_owned(),
     };
     let (name, command) = (name?, command?);
@@ -53,4 +54,16 @@ pub(super) fn read(kind: &str, fields: &Fields<'_>, site: &Site<'_>) -> Option<S
         user,
         script,
     })
+}
+
+/// What is to be done, which is not nothing.
+fn command<'a>(node: &'a Node, review: &Review) -> Option<&'a str> {
+    let text = document::text(node, review)?;
+    if text.trim().is_empty() {
+        review
+            .error(node.span.clone(), "the command is empty")
+            .help("write what is to be done, or leave the step out");
+        return None;
+    }
+    Some(text)
 }

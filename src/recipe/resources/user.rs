@@ -1,6 +1,7 @@
 //! `user: {name, uid, home, shell, groups, system}`.
 
-use super::{Look, Resource, Site, Work, names, path, plain_name};
+use super::attributes::{groups, new_account};
+use super::{Look, Resource, Site, Work, path};
 use crate::document::{self, Node};
 use crate::recipe::look::account;
 
@@ -14,7 +15,7 @@ pub(super) const RESOURCE: Resource = Resource {
 fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let review = site.review;
     let fields = RESOURCE.fields(node, review)?;
-    let name = fields.required("name", plain_name);
+    let name = fields.required("name", new_account);
     let uid = fields.optional("uid", document::integer);
     if let Some(uid) = uid
         && !(1..=4_294_967_293).contains(&uid)
@@ -27,7 +28,7 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     }
     let home = fields.optional("home", path).unwrap_or_default();
     let shell = fields.optional("shell", path).unwrap_or_default();
-    let groups = fields.optional("groups", names).unwrap_or_default();
+    let groups = fields.optional("groups", groups).unwrap_or_default();
     let system = fields
         .optional("system", document::boolean)
         .unwrap_or(false);
