@@ -23,6 +23,9 @@ pub struct Diagnostic {
     pub help: Option<String>,
 }
 
+/// How often the same mistake is shown with its place.
+const MOST_ALIKE: usize = 10;
+
 /// All mistakes that were found; as an error it prints all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diagnostics(pub Vec<Diagnostic>);
@@ -113,11 +116,29 @@ impl Diagnostics {
 
 impl fmt::Display for Diagnostics {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, diagnostic) in self.0.iter().enumerate() {
-            if index > 0 {
-                formatter.write_str("\n\n")?;
+        let mut separator = "";
+        let mut seen: Vec<(&Diagnostic, usize)> = Vec::new();
+        for diagnostic in &self.0 {
+            let alike = seen.iter_mut().find(|(first, _)| {
+                first.message == diagnostic.message && first.help == diagnostic.help
+            });
+            let count = if let Some((_, count)) = alike {
+                *count += 1;
+                *count
+            } else {
+                seen.push((diagnostic, 1));
+                1
+            };
+            if count > MOST_ALIKE {
+                continue;
             }
+            formatter.write_str(separator)?;
             formatter.write_str(&diagnostic.render())?;
+            separator = "\n\n";
+        }
+        for (first, count) in seen.iter().filter(|(_, count)| *count > MOST_ALIKE) {
+            let more = count - MOST_ALIKE;
+            write!(formatter, "\n\nerror: {more} more: {}", first.message)?;
         }
         Ok(())
     }
@@ -198,5 +219,30 @@ impl Finding<'_> {
             diagnostic.help = Some(help.into());
         }
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_same_mistake_again_and_again_is_shown_ten_times() {
+        let review = Review::of(&Source::new(Path::new("a.yaml"), "fil: x\n".to_owned()));
+        for _ in 0..60 {
+            review
+                .error(0..3, "unknown key `fil`")
+                .help("did you mean `file`?");
+        }
+        review.error(5..6, "another");
+        let shown = review.take().to_string();
+        assert_eq!(shown.matches("did you mean").count(), 10);
+        assert!(shown.contains("error: another\n"), "{shown}");
+        assert!(
+            shown.ends_with("error: 50 more: unknown key `fil`"),
+            "{shown}"
+        );
     }
 }

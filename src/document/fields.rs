@@ -29,7 +29,17 @@ impl<'a> Fields<'a> {
                     node.span.clone(),
                     format!("{what} is a map, not {}", node.kind()),
                 )
-                .help(format!("its keys are: {}", known.join(", ")));
+                .help(match &node.value {
+                    Value::Text { text, .. }
+                        if text.starts_with('/') && known.contains(&"path") =>
+                    {
+                        format!(
+                            "write `{{path: {text}}}`; its keys are: {}",
+                            known.join(", ")
+                        )
+                    }
+                    _ => format!("its keys are: {}", known.join(", ")),
+                });
             return None;
         };
         for (key, value) in entries {
@@ -40,14 +50,18 @@ impl<'a> Fields<'a> {
                 key.span.clone(),
                 format!("unknown key `{}` in {what}", key.text),
             );
-            match suggestion(&key.text, known.iter().copied()) {
-                Some(similar) => finding.help(format!("did you mean `{similar}`?")),
+            let explained = synonyms::explained(&key.text)
+                .filter(|_| what.starts_with("the step") || what.starts_with("a step"));
+            if value.value == Value::Null && !has_colon(key, review) {
                 // What stands behind a comma in `{help: this, and that}`.
-                None if value.value == Value::Null && key.text.contains(' ') => {
-                    finding.help("inside {…} a text with a comma needs quotes")
-                }
-                None => finding.help(format!("known keys: {}", known.join(", "))),
-            };
+                finding.help("inside {…} a text with a comma needs quotes");
+            } else if let Some(help) = explained {
+                finding.help(help);
+            } else if let Some(similar) = suggestion(&key.text, known.iter().copied()) {
+                finding.help(format!("did you mean `{similar}`?"));
+            } else {
+                finding.help(format!("known keys: {}", known.join(", ")));
+            }
         }
         Some(Self {
             what,
@@ -121,6 +135,12 @@ impl<'a> Fields<'a> {
             .first()
             .map_or_else(|| self.node.span.clone(), |(key, _)| key.span.clone())
     }
+}
+
+/// Whether a key was written as one.
+fn has_colon(key: &Key, review: &Review) -> bool {
+    let after = review.source().text().get(key.span.end..);
+    after.is_none_or(|after| after.trim_start().starts_with(':'))
 }
 
 /// The known word that a misspelt one is close to.

@@ -19,6 +19,16 @@ fn mismatch(node: &Node, review: &Review, expected: &str) {
         finding.help(format!("put quotes around it: \"{written}\""));
         return;
     }
+    if let (Value::List(items), "text") = (&node.value, expected) {
+        let words = items.iter().map(|item| match &item.value {
+            Value::Text { text, .. } => Some(text.as_str()),
+            _ => None,
+        });
+        if let Some(words) = words.collect::<Option<Vec<_>>>() {
+            finding.help(format!("write it as one text: `{}`", words.join(" ")));
+            return;
+        }
+    }
     if let Value::Text { text, .. } = &node.value
         && expected == "a whole number"
         && let Some((why, number)) = as_number(text)

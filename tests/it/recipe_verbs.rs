@@ -51,6 +51,15 @@ fn recipes_are_checked_without_any_pipeline() {
     insta::assert_snapshot!("recipe_check", checked.plain());
     let one = world.succeed(["recipe", "check", "recipes/greeting.yaml"]);
     assert_eq!(one.stdout, "recipes/greeting.yaml: no mistakes\n");
+    let path = "recipes/greeting.yaml";
+    let twice = world.succeed(["recipe", "check", path, path]);
+    assert_eq!(twice.stdout, one.stdout);
+    let odd = world.run(["recipe", "check", "odd", "odd"]);
+    assert_eq!(
+        odd.stderr.matches("did you mean `file`?").count(),
+        1,
+        "{odd}"
+    );
 }
 
 #[test]

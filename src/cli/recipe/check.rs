@@ -1,5 +1,6 @@
 //! `goldseed recipe check`: recipes alone, without any pipeline.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,7 @@ pub(super) fn run(library: &Library, check: &Check) -> Result<ExitCode, Failure>
     };
     let mut mistakes = Diagnostics::default();
     let mut text = String::new();
+    let mut good = Vec::new();
     for name in &wanted {
         let is_file = Path::new(name)
             .extension()
@@ -34,11 +36,21 @@ pub(super) fn run(library: &Library, check: &Check) -> Result<ExitCode, Failure>
             library.load(name)
         };
         match read {
-            Ok(recipe) => writeln!(text, "{}: no mistakes", recipe.source().path().display())
-                .expect("a String takes everything"),
-            Err(LoadError::Invalid(more)) => mistakes.0.extend(more.0),
+            Ok(recipe) => good.push(recipe.source().path().display().to_string()),
+            // A recipe that several include, or that is named twice, is told once.
+            Err(LoadError::Invalid(more)) => {
+                for mistake in more.0 {
+                    if !mistakes.0.contains(&mistake) {
+                        mistakes.0.push(mistake);
+                    }
+                }
+            }
             Err(error) => return Err(load_failure(library, error)),
         }
+    }
+    let mut told = HashSet::new();
+    for path in good.iter().filter(|path| told.insert(path.as_str())) {
+        writeln!(text, "{path}: no mistakes").expect("a String takes everything");
     }
     if wanted.is_empty() {
         text.push_str("this project has no recipes of its own\n");

@@ -25,6 +25,16 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     }
     let mut paths = Vec::new();
     for item in items {
+        if let Some(Node {
+            value: Value::Text { text, .. },
+            ..
+        }) = item.get("path")
+        {
+            site.review
+                .error(item.span.clone(), "an `absent` is made of paths alone")
+                .help(format!("write `absent: {text}`"));
+            return None;
+        }
         let path = path(item, site.review)?;
         if path.contains(['*', '?', '[']) {
             site.review

@@ -18,10 +18,12 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
     let mut settings = String::new();
     for (section, keys) in sections {
         if section.text.contains(['\n', '\t', ']', '[']) {
-            review.error(
-                section.span.clone(),
-                format!("`{}` is no section's name", section.text),
-            );
+            review
+                .error(
+                    section.span.clone(),
+                    format!("`{}` is no section's name", section.text),
+                )
+                .help("a section is named by what stands between its brackets, and holds none: {PHP: {memory_limit: 256M}}");
             return None;
         }
         for (key, value) in document::entries(keys, review)? {

@@ -71,10 +71,12 @@ pub(super) fn pattern(node: &Node, review: &Review) -> Option<(String, Regex)> {
     match Regex::new(text) {
         Ok(regex) => Some((text.to_owned(), regex)),
         Err(error) => {
-            review.error(
-                node.span.clone(),
-                format!("this pattern cannot be read: {error}"),
-            );
+            review
+                .error(
+                    node.span.clone(),
+                    format!("this pattern cannot be read: {error}"),
+                )
+                .help(r"a sign that means itself stands behind a backslash or in brackets: `\[`, `[.]`, `\(`");
             None
         }
     }

@@ -54,7 +54,11 @@ pub(super) fn choices(node: &Node, review: &Review) -> Option<Vec<String>> {
                     platform.span.clone(),
                     format!("`{}` is no platform", platform.text),
                 )
-                .help("write names, or names for each of al2023, debian, ubuntu, debian-12, …: {al2023: php-fpm, debian: php8.2-fpm}");
+                .help(if ["name", "names", "state", "version"].contains(&platform.text.as_str()) {
+                    "names stand alone, or in a list: `[nginx, php-fpm]`; there is no `state` and no `version` beside them"
+                } else {
+                    "write names, or names for each of al2023, debian, ubuntu, debian-12, …: {al2023: php-fpm, debian: php8.2-fpm}"
+                });
             return None;
         }
         let empty = matches!(&listed.value, Value::List(items) if items.is_empty());
