@@ -92,7 +92,11 @@ gs_undo_unchecked() {
   gs_path=${gs_rest#* }
   case ${gs_rest%% *} in
     copied) rm -f "$gs_path.~goldseed-old" ;;
-    old) [ ! -e "$gs_path.~goldseed-old" ] || { mv -f "$gs_path.~goldseed-old" "$gs_path" && gs_label "$gs_path"; } ;;
+    old)
+      # Nothing can take the place of a file on which something is mounted; then it is the old one still.
+      [ ! -e "$gs_path.~goldseed-old" ] || { mv -f "$gs_path.~goldseed-old" "$gs_path" && gs_label "$gs_path"; } ||
+        { cmp -s "$gs_path.~goldseed-old" "$gs_path" && rm -f "$gs_path.~goldseed-old"; }
+      ;;
     new) rm -f "$gs_path" ;;
   esac && rm -f "$gs_state/unchecked"
 }

@@ -38,6 +38,7 @@ gs_step() {
   gs_code=$?
   gs_notify=
   if [ "$gs_code" -ne 0 ]; then
+    gs_remove_temporary
     gs_emit "$gs_id" failed "$gs_code"
     exit 1
   fi
@@ -82,15 +83,19 @@ gs_open() {
   done
   [ ! -e "$gs_work" ] || rm -rf "$gs_work"
   mkdir -m 0700 "$gs_work" || exit 1
-  if [ -s "$gs_state/temporary" ]; then
-    while IFS= read -r gs_old; do
-      case $gs_old in /*'.~goldseed') rm -rf "$gs_old" ;; esac
-    done < "$gs_state/temporary"
-  fi
+  gs_remove_temporary
   gs_undo_unchecked || exit 1
   gs_os=$( . /etc/os-release && printf '%s-%s' "$ID" "${VERSION_ID:-}" )
   case $gs_os in amzn-2023*) gs_os=al2023 ;; esac
   gs_family=${gs_os%%-*}
+}
+# The temporary files of a step that did not come to its end.
+gs_remove_temporary() {
+  [ -s "$gs_state/temporary" ] || return 0
+  while IFS= read -r gs_old; do
+    case $gs_old in /*'.~goldseed') rm -rf "$gs_old" ;; esac
+  done < "$gs_state/temporary"
+  : > "$gs_state/temporary"
 }
 gs_close() { rm -rf "$gs_work"; }
 

@@ -192,13 +192,7 @@ impl Containers {
             ]
             .map(str::to_owned),
         );
-        arguments.extend(
-            inner
-                .engine
-                .first_process()
-                .iter()
-                .map(|&word| word.to_owned()),
-        );
+        arguments.extend(inner.engine.first_process());
 
         let node = Node {
             folder,

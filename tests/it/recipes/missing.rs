@@ -118,3 +118,37 @@ fn an_edit_of_what_is_a_folder_fails_alone() {
         }
     }
 }
+
+#[test]
+fn a_step_that_cannot_put_its_file_in_place_leaves_nothing_beside_it() {
+    let steps = [
+        "file: {path: ROOT/place/conf, content: x}",
+        "file: {path: ROOT/place/conf, content: x, check: \"true\"}",
+        "line: {path: ROOT/place/conf, line: x}",
+        "block: {path: ROOT/place/conf, name: x, content: x}",
+    ];
+    // As it is with a file on which something is mounted.
+    let busy = "mv() { for gs_last in \"$@\"; do :; done; \
+                case $gs_last in */place | */place/conf) echo busy; return 1 ;; *) command mv \"$@\" ;; esac; }";
+    for around in ["", "  - line: {path: ROOT/place/conf, line: beside}\n"] {
+        for shell in shells() {
+            for step in steps {
+                let root = tempfile::tempdir().unwrap();
+                let root = root.path();
+                fs_err::create_dir(root.join("place")).unwrap();
+                fs_err::write(root.join("place/conf"), "old\n").unwrap();
+                let text = format!("{around}  - {step}\n");
+                let script = applied(root, &text.replace("ROOT", root.to_str().unwrap()));
+                let log = failure(&with_functions(&script, busy), &shell, root);
+                assert!(log.contains("busy"), "{shell:?} {step}: {log}");
+                let left: Vec<_> = fs_err::read_dir(root.join("place"))
+                    .unwrap()
+                    .map(|entry| entry.unwrap().file_name())
+                    .collect();
+                assert_eq!(left, ["conf"], "{shell:?} {step}");
+                let kept = fs_err::read_to_string(root.join("place/conf")).unwrap();
+                assert_eq!(kept, "old\n", "{shell:?} {step}");
+            }
+        }
+    }
+}

@@ -15,8 +15,11 @@ const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Docker mounts the cgroups read-only, and systemd must write there (its own hierarchy where there are several). As in
 /// `scripts/setup`.
-const REMOUNT_AND_INIT: &str = "for at in /sys/fs/cgroup /sys/fs/cgroup/systemd; do \
-    mount -o remount,rw $at; done; exec /sbin/init";
+const REMOUNT: &str = "for at in /sys/fs/cgroup /sys/fs/cgroup/systemd; do \
+    mount -o remount,rw $at; done\n";
+
+/// What is done before systemd takes over.
+const FIRST: &str = include_str!("first.sh");
 
 /// The engine that `scripts/setup` chose, with the flags that it found out machines need here.
 #[derive(Clone, Debug)]
@@ -66,12 +69,14 @@ impl Engine {
     }
 
     /// The first process of a machine.
-    pub(super) fn first_process(&self) -> &'static [&'static str] {
-        if self.program == "podman" {
-            &["/sbin/init"]
+    pub(super) fn first_process(&self) -> [String; 3] {
+        let remount = if self.program == "podman" {
+            ""
         } else {
-            &["/bin/sh", "-c", REMOUNT_AND_INIT]
-        }
+            REMOUNT
+        };
+        let script = format!("{remount}{FIRST}");
+        ["/bin/sh".to_owned(), "-c".to_owned(), script]
     }
 
     /// Takes an image's name away from it, even while containers stand on it.

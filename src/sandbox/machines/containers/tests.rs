@@ -277,6 +277,41 @@ async fn a_machine_boots_runs_its_user_data_once_and_keeps_its_disk_over_a_stop(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_machine_owns_the_files_that_tell_names_and_addresses() {
+    let world = World::open().await;
+    let address = world.launch("i-11", STOCK, "").await;
+    world.booted("i-11").await;
+    // As whatever replaces a file does it.
+    let edit = "for file in hosts hostname resolv.conf; do cp -p /etc/$file /etc/$file.new && \
+        mv -f /etc/$file.new /etc/$file || exit 1; done; echo '192.0.2.9 db.example' >>/etc/hosts; \
+        stat -c %a /etc/hosts /etc/hostname /etc/resolv.conf; grep -q ^nameserver /etc/resolv.conf";
+    let edited = world.run("i-11", edit, PATIENCE).await;
+    assert_eq!(
+        (edited.code, edited.stdout.as_str()),
+        (0, "644\n644\n644\n"),
+        "{edited:?}"
+    );
+    let names = "for name in db.example localhost \"$(hostname)\"; do getent ahostsv4 $name | sed -n '1s/ .*//p'; done; \
+        cat /etc/hostname";
+    let told = |address: IpAddr| {
+        let name = format!("ip-{}", address.to_string().replace('.', "-"));
+        format!("192.0.2.9\n127.0.0.1\n{address}\n{name}")
+    };
+    assert_eq!(world.shell("i-11", names).await, told(address));
+    world.machines.stop("i-11").await.unwrap();
+    world.machines.start("i-11").await.unwrap();
+    world.booted("i-11").await;
+    assert_eq!(world.shell("i-11", names).await, told(address));
+
+    world.machines.capture("i-11", "ami-11").await.unwrap();
+    let other = world.launch("i-12", "ami-11", "").await;
+    world.booted("i-12").await;
+    assert_ne!(other, address);
+    assert_eq!(world.shell("i-12", names).await, told(other));
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_sandbox_that_died_left_is_gone_when_the_next_one_starts() {
     let world = World::open().await;
     let folder = world.machines.create_file_system("fs-0fff").unwrap();
