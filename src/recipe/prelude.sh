@@ -16,6 +16,7 @@ gs_root=${GOLDSEED_ROOT:-}
 gs_state=$gs_root/var/lib/goldseed
 gs_runtime=$gs_root/run/goldseed
 gs_work=$gs_runtime/work.$$
+gs_script=$gs_runtime/work.script.$$
 gs_nl='
 '
 gs_id= gs_changed= gs_notify= gs_other= gs_pass= gs_redone= gs_apt_fresh= gs_booting= gs_flags= gs_keep= gs_imds_token= gs_region=
@@ -77,9 +78,9 @@ gs_open() {
   if [ ! -d "$gs_state/pending" ] || [ ! -d "$gs_state/archives" ]; then
     ( umask 077; mkdir -p "$gs_state/pending" "$gs_state/archives" ) || exit 1
   fi
-  # What a killed run left: folders of dead processes, and temporary files.
+  # What a killed run left: what belongs to dead processes, and temporary files.
   for gs_old in "$gs_runtime"/work.*; do
-    [ ! -d "$gs_old" ] || kill -0 "${gs_old##*.}" 2>/dev/null || rm -rf "$gs_old"
+    [ ! -e "$gs_old" ] || kill -0 "${gs_old##*.}" 2>/dev/null || rm -rf "$gs_old"
   done
   [ ! -e "$gs_work" ] || rm -rf "$gs_work"
   mkdir -m 0700 "$gs_work" || exit 1

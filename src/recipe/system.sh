@@ -332,6 +332,7 @@ gs_run() {
   gs_flags=-e
   gs_shell "$gs_command" "$@"
   gs_status=$? gs_flags=
+  [ ! -e "$gs_script" ] || rm -f "$gs_script"
   if [ "$gs_status" -eq 124 ] && [ "$gs_seconds" != 0 ]; then gs_say "the command was stopped after $gs_seconds s"; fi
   if [ "$gs_status" -eq 0 ] && [ "$gs_word" = creates ] && [ ! -e "$gs_condition" ]; then
     gs_say "the command succeeded, but $gs_condition is not there"
@@ -358,7 +359,31 @@ gs_shell() {
       export HOME USER LOGNAME
     fi
     for gs_value in "$@"; do export "$gs_value"; done
-    set -- sh ${gs_flags:+"$gs_flags"} -c "$gs_command"
+    gs_first=
+    case $gs_flags$gs_command in -e'#!'*) gs_first=${gs_command%%"$gs_nl"*} gs_first=${gs_first#'#!'} ;; esac
+    set -f
+    set -- $gs_first
+    set +f
+    case ${1:-sh} in
+      sh | */sh)
+        [ $# -eq 0 ] || shift
+        set -- sh ${gs_flags:+"$gs_flags"} "$@" -c "$gs_command"
+        ;;
+      *)
+        # Another program reads it from a file of the user's own; other shells end at the first failure too.
+        command -v "$1" > /dev/null || { gs_say "the script is for $1, and that is not here; a package step has to bring it first"; exit 127; }
+        gs_own=
+        for gs_name in "$@"; do
+          case ${gs_name##*/} in sh | ash | bash | dash | ksh | mksh | zsh) gs_own=-e ;; esac
+        done
+        umask 077
+        printf '%s\n' "$gs_command" > "$gs_script" && chown "$gs_user" "$gs_script" || exit 126
+        umask 022
+        gs_name=$1
+        shift
+        set -- "$gs_name" ${1:+"$*"} ${gs_own:+"$gs_own"} "$gs_script"
+        ;;
+    esac
     [ "$gs_user" = root ] || set -- runuser -u "$gs_user" -- "$@"
     [ "$gs_seconds" = 0 ] || set -- timeout -k 10 "$gs_seconds" "$@"
     exec "$@" < /dev/null

@@ -92,12 +92,22 @@ fn command(fields: &Fields<'_>, site: &Site<'_>) -> Option<String> {
                 .filter(|text| !text.contains('\0'))
                 .ok_or_else(|| "it is not text".to_owned())
         });
-        return text
+        let text = text
             .inspect_err(|why| {
                 site.review
                     .error(script.span.clone(), format!("cannot take `{name}`: {why}"));
             })
-            .ok();
+            .ok()?;
+        if text.contains("\r\n") {
+            site.review
+                .error(
+                    script.span.clone(),
+                    format!("the lines of `{name}` end as on Windows (CR LF), which no shell understands"),
+                )
+                .help(format!("write it with LF alone: sed -i 's/\\r$//' {name}"));
+            return None;
+        }
+        return Some(text);
     }
     fields
         .required("command", document::text)

@@ -129,3 +129,66 @@ fn a_condition_that_cannot_be_asked_is_no_answer() {
         assert_eq!(first_result(&other, &shell, root.path()).0, Unchanged);
     }
 }
+
+#[test]
+fn a_script_is_run_by_the_program_of_its_first_line() {
+    for shell in shells() {
+        let root = tempfile::tempdir().unwrap();
+        fs_err::create_dir_all(root.path().join("files")).unwrap();
+        let script = |text: &str, user: &str| {
+            fs_err::write(root.path().join("files/it"), text).unwrap();
+            let step = format!(
+                "  - run: {{script: files/it, always: true, env: {{NAME: it's}}, user: {user}}}\n"
+            );
+            applied(root.path(), &step)
+        };
+        for (text, said) in [
+            (
+                "#!/bin/bash\na=(1 2 3)\necho \"${NAME} ${#a[@]} ${a[*]/2/two}\"",
+                "it's 3 1 two 3",
+            ),
+            (
+                "#! /usr/bin/env bash\n[[ $NAME == it* ]]\necho \"$-\" | grep e",
+                "hB",
+            ),
+            (
+                "#!/usr/bin/perl -w\nprint \"$^W $ENV{NAME}\\n\";\n",
+                "1 it's",
+            ),
+            ("#!/bin/sh -x\necho $NAME\n", "+ echo it's"),
+            ("echo $NAME\n", "it's"),
+        ] {
+            let (result, log) = first_result(&script(text, "root"), &shell, root.path());
+            assert_eq!(result, Changed);
+            assert!(log.contains(said), "{shell:?} {text}: {log}");
+        }
+        let log = failure(
+            &script("#!/bin/bash\nfalse\necho after all\n", "root"),
+            &shell,
+            root.path(),
+        );
+        assert!(!log.contains("after all"), "{shell:?}: {log}");
+        let log = failure(
+            &script("#!/opt/no/such-program -x\n", "root"),
+            &shell,
+            root.path(),
+        );
+        assert!(
+            log.contains("the script is for /opt/no/such-program, and that is not here"),
+            "{shell:?}: {log}"
+        );
+        let left: Vec<_> = fs_err::read_dir(root.path().join("run/goldseed"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.contains("script"))
+            .collect();
+        assert_eq!(left, [""; 0], "{shell:?}");
+        // A user may read its own script alone.
+        for folder in [root.path(), &root.path().join("run")] {
+            super::set_mode(folder, 0o755);
+        }
+        let own = "#!/bin/bash\nid -un\nstat -c '%U %a' \"$0\"\n";
+        let (_, log) = first_result(&script(own, "nobody"), &shell, root.path());
+        assert!(log.contains("nobody\nnobody 600\n"), "{shell:?}: {log}");
+    }
+}
