@@ -267,6 +267,8 @@ impl From<PipelineError> for Failure {
                 .hint("look at the machine's load and memory, or reboot it; what it was doing is attached to again, or done again, by `goldseed resume`"),
             PipelineError::Node(NodeError::Interrupted { .. }) => Self::new(ExitCode::Aws, error.to_string())
                 .hint("look for what reboots the machine (its console, a recipe's command), then `goldseed resume`"),
+            PipelineError::Unseen { .. } => Self::new(ExitCode::Aws, error.to_string())
+                .hint("nothing was judged: `goldseed resume` watches it anew as soon as AWS answers"),
             PipelineError::Unsettled(_) => Self::new(ExitCode::Recipe, error.to_string())
                 .hint("a step is to look first and change only what differs; give a `run` its `unless` or `creates`"),
             PipelineError::Overtaken { ref data, .. } => {

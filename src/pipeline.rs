@@ -128,6 +128,17 @@ pub enum PipelineError {
     /// A rehearsal of recipes changed something the second time as well.
     #[error("a second run of the same recipe changes again: {}", .0.join("; "))]
     Unsettled(Vec<String>),
+    /// The time of a watch is up, and the environment could not be looked at since; the run can go on.
+    #[error(
+        "{environment} could not be looked at since the time of its watch is up, so nothing is said of its image: it is \
+         {reason}"
+    )]
+    Unseen {
+        /// The environment's name.
+        environment: String,
+        /// What was seen last, and why no more.
+        reason: String,
+    },
     /// The environment changed under our hands.
     #[error("{0}")]
     Disturbed(String),

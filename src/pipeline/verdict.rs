@@ -11,6 +11,8 @@ use crate::id::ImageId;
 pub struct Sample {
     /// Seconds since the watch began.
     pub at: u64,
+    /// Whether it saw anything: where a read failed the status is that of the poll before, and the rest is not known.
+    pub seen: bool,
     /// The environment's status: `Ready`, `Updating`, …
     pub status: String,
     /// The image that the deployed settings name; none where the read failed.
@@ -48,6 +50,10 @@ pub enum Health {
     /// `Warning`, `Degraded`, `Severe`; `Yellow` or `Red`: with its causes.
     Bad(String),
 }
+
+/// So many seconds after the time of a watch is up somebody must have been able to look; and so many times it is tried.
+const SEEN_WITHIN: u64 = 600;
+const LOOKS: usize = 3;
 
 /// After so many seconds an update that was sent shows in every read.
 const SHOWS_WITHIN: u64 = 120;
@@ -98,6 +104,8 @@ pub enum Judgement {
     Unwell(String),
     /// Somebody else changes the environment, so that nobody can tell what the image does: what was seen.
     Disturbed(String),
+    /// The time is up and nobody could look since, so that nothing can be said: what was seen last.
+    Unseen(String),
 }
 
 impl Judge {
@@ -121,7 +129,9 @@ impl Judge {
         let late = last.at >= self.deadline;
         let Some(first) = settled.first() else {
             let state = describe_update(last);
-            return if late {
+            return if late && !last.seen {
+                self.blind(samples, state)
+            } else if late {
                 Judgement::Unwell(format!("the update did not end in time: {state}"))
             } else {
                 Judgement::Waiting(state)
@@ -151,8 +161,13 @@ impl Judge {
             window.len(),
             self.good
         );
-        // What nobody knows speaks against an environment only when the time is up; and an update that ends shortly
-        // before the deadline has its soak time like any other.
+        let unread = window.iter().any(|sample| !sample.seen);
+        if soaked && late && unread && bad <= self.of.saturating_sub(self.good) {
+            let complaint = complaint.unwrap_or_else(|| "too few samples".into());
+            return self.blind(samples, format!("{complaint} ({score})"));
+        }
+        // What nobody knows speaks against an environment only when the time is up, and what nobody could read never does;
+        // and an update that ends shortly before the deadline has its soak time like any other.
         if soaked && (late || bad > self.of.saturating_sub(self.good)) {
             let complaint = complaint.unwrap_or_else(|| "too few samples".into());
             return Judgement::Unwell(format!("{complaint} ({score})"));
@@ -161,6 +176,17 @@ impl Judge {
             || format!("well for {} s of {} s", last.at - first.at, self.soak),
             |complaint| format!("{complaint} ({score})"),
         ))
+    }
+
+    /// The time is up, and the last looks failed: that is not held against the environment, and looking goes on.
+    fn blind(&self, samples: &[Sample], state: String) -> Judgement {
+        let until = self.deadline + self.soak + SEEN_WITHIN;
+        let tried = samples.iter().filter(|sample| sample.at >= self.deadline);
+        if tried.count() >= LOOKS && samples.last().is_some_and(|last| last.at >= until) {
+            Judgement::Unseen(state)
+        } else {
+            Judgement::Waiting(state)
+        }
     }
 
     /// Tells what shows that somebody else changes the environment. What an update is told by must be seen twice in a
@@ -189,7 +215,8 @@ impl Judge {
                 && sample.draft.is_none()
                 && sample.deployed.as_ref() == Some(&self.target)
         };
-        let busy = |sample: &Sample| !matches!(sample.status.as_str(), "Ready" | "Unknown");
+        let busy =
+            |sample: &Sample| sample.seen && !matches!(sample.status.as_str(), "Ready" | "Unknown");
         (earlier.iter().any(complete) && busy(one) && busy(other)).then(|| {
             format!(
                 "the environment was Ready with {} and is {} again",
@@ -226,6 +253,9 @@ impl Judge {
     }
 
     fn grade(&self, sample: &Sample) -> Grade {
+        if let (false, Health::Unknown(error)) = (sample.seen, &sample.health) {
+            return Grade::Unknown(format!("the environment could not be read: {error}"));
+        }
         if sample.status != "Ready" {
             return Grade::Unknown(format!("the environment is {}", sample.status));
         }
@@ -285,6 +315,12 @@ impl Grade {
 }
 
 fn describe_update(sample: &Sample) -> String {
+    if let (false, Health::Unknown(error)) = (sample.seen, &sample.health) {
+        return format!(
+            "not known, {} when it was seen last: {error}",
+            sample.status
+        );
+    }
     let health = match &sample.health {
         Health::Good => "Ok",
         Health::Bad(text) | Health::Unknown(text) => text,
@@ -315,6 +351,7 @@ mod tests {
     fn sample(at: u64, status: &str, image: &str) -> Sample {
         Sample {
             at,
+            seen: true,
             status: status.into(),
             deployed: Some(ImageId::new(image)),
             draft: None,
@@ -423,6 +460,62 @@ mod tests {
         assert!(matches!(judge().judge(&samples), Judgement::Unwell(_)));
     }
 
+    /// A read that failed, after this sample.
+    fn failed(at: u64, before: &Sample) -> Sample {
+        Sample {
+            at,
+            seen: false,
+            deployed: None,
+            version: None,
+            images: Vec::new(),
+            health: Health::Unknown("DescribeEnvironments failed".into()),
+            ..before.clone()
+        }
+    }
+
+    #[test]
+    fn nothing_is_judged_without_a_look_after_the_deadline() {
+        let mut samples = vec![sample(580, "Updating", "ami-old")];
+        for at in [600, 620, 640] {
+            samples.push(failed(at, &samples[0]));
+            let judgement = judge().judge(&samples);
+            assert!(matches!(judgement, Judgement::Waiting(_)), "{judgement:?}");
+        }
+        let mut seen = samples.clone();
+        seen.push(sample(660, "Updating", "ami-old"));
+        assert!(matches!(judge().judge(&seen), Judgement::Unwell(_)));
+        // It was well all the time.
+        seen.pop();
+        seen.extend(well(&[660, 680, 700, 720]));
+        assert_eq!(judge().judge(&seen), Judgement::Well);
+        samples.push(failed(1260, &samples[0]));
+        let Judgement::Unseen(state) = judge().judge(&samples) else {
+            panic!("nobody can say anything")
+        };
+        assert_eq!(
+            state,
+            "not known, Updating when it was seen last: DescribeEnvironments failed"
+        );
+    }
+
+    #[test]
+    fn a_soak_that_nobody_could_read_is_not_held_against_the_image() {
+        let mut samples = well(&[540]);
+        samples.extend([560, 580, 600].map(|at| failed(at, &samples[0])));
+        samples.extend(well(&[620]));
+        assert!(matches!(judge().judge(&samples), Judgement::Waiting(_)));
+        samples.extend(well(&[640, 660]));
+        assert_eq!(judge().judge(&samples), Judgement::Well);
+    }
+
+    #[test]
+    fn a_read_that_failed_shows_no_second_change() {
+        let mut samples = well(&[0, 20]);
+        samples.push(sample(40, "Updating", "ami-new"));
+        samples.push(failed(60, &samples[2]));
+        assert!(matches!(judge().judge(&samples), Judgement::Waiting(_)));
+    }
+
     fn any_sample() -> impl Strategy<Value = Sample> {
         (
             0_u64..700,
@@ -501,7 +594,7 @@ mod tests {
     fn rank(judgement: &Judgement) -> u8 {
         match judgement {
             Judgement::Unwell(_) | Judgement::Disturbed(_) => 0,
-            Judgement::Waiting(_) => 1,
+            Judgement::Waiting(_) | Judgement::Unseen(_) => 1,
             Judgement::Well => 2,
         }
     }

@@ -156,6 +156,12 @@ pub(super) async fn until_judged(
                     None => Ok(Verdict::Unwell(shortened(reason))),
                 };
             }
+            Judgement::Unseen(reason) => {
+                return Err(PipelineError::Unseen {
+                    environment: plan.environment.clone(),
+                    reason,
+                });
+            }
             Judgement::Waiting(state) => state,
         };
         cloud.events().emit(Event::Progress {
@@ -190,6 +196,7 @@ fn cannot_heal(error: &CloudError) -> bool {
 fn unknown(at: u64, least: usize, before: Option<&Sample>, error: &CloudError) -> Sample {
     Sample {
         at,
+        seen: false,
         status: before.map_or_else(|| "Unknown".into(), |before| before.status.clone()),
         deployed: None,
         draft: None,
@@ -277,6 +284,7 @@ async fn look(
     };
     let sample = Sample {
         at,
+        seen: true,
         status: environment.status.clone(),
         deployed: sets
             .iter()

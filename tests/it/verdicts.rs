@@ -698,3 +698,45 @@ fn a_way_back_that_does_not_get_through_is_gone_on_with() {
     assert_eq!(resumed.code, Some(7), "{resumed}");
     assert_eq!(world.base_image(), None);
 }
+
+#[test]
+fn an_environment_that_nobody_could_look_at_is_not_taken_back() {
+    let world = World::new();
+    world.edit("deadline: 12h", "deadline: 10m");
+    let blind = AtomicBool::new(false);
+    world.sandbox.set_hook(Some(Hook::new(move |request| {
+        if request.operation == "DescribeEvents" {
+            // The first look of the watch.
+            blind.store(true, Ordering::Relaxed);
+        }
+        let looks = request.service == goldseed::sandbox::Service::Beanstalk
+            && request.operation.starts_with("Describe");
+        if looks && blind.load(Ordering::Relaxed) {
+            Fate::Refuse {
+                status: 503,
+                code: "ServiceUnavailable".to_owned(),
+                message: "try later".to_owned(),
+            }
+        } else {
+            Fate::Serve
+        }
+    })));
+    let output = world.run(["rebuild", "shop"]);
+    world.sandbox.set_hook(None);
+    assert_says(
+        &output,
+        5,
+        &[
+            "shop-prod could not be looked at since the time of its watch is up",
+            "Updating when it was seen last",
+            "nobody is watching it",
+            "goldseed resume",
+        ],
+    );
+    assert!(!output.stderr.contains("is taken back to"), "{output}");
+    world.until_ready();
+    world.succeed(["resume", &output.run_id()]);
+    let golden = &world.images("golden")[0];
+    assert_eq!(world.base_image().as_ref(), Some(&golden.id));
+    assert!(!golden.tags.contains_key("goldseed:quarantined"));
+}
