@@ -27,6 +27,9 @@ impl From<CloudError> for Failure {
             {
                 failure.hint("the access key is wrong or deactivated, or this machine's clock is off")
             }
+            ErrorKind::Denied | ErrorKind::Refused if of_account(error.code.as_deref()).is_some() => {
+                failure.hint(of_account(error.code.as_deref()).unwrap_or_default())
+            }
             ErrorKind::Expired if error.code.as_deref() == Some("AuthFailure") => failure.hint(
                 "AWS does not accept the credentials: log in again, and look at this machine's clock",
             ),
@@ -63,6 +66,21 @@ impl From<CloudError> for Failure {
                 failure.hint("something that is not of this run has this name: remove it, then go on")
             }
         }
+    }
+}
+
+/// What to do where the account itself may not do this (EC2 API reference, "Common client errors").
+fn of_account(code: Option<&str>) -> Option<&'static str> {
+    match code? {
+        "OptInRequired" => Some(
+            "the account is not subscribed to this: finish its registration, or accept the terms of the image's product in \
+             AWS Marketplace, then go on",
+        ),
+        "PendingVerification" => Some(
+            "AWS is still verifying the account for this region: go on once its mail says that this is done",
+        ),
+        "Blocked" => Some("AWS has blocked the account: only AWS Support can help"),
+        _ => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which image is promoted, and what speaks against it.
 
-use super::{Facts, LAUNCH, Refusal};
+use super::{Facts, LAUNCH, Refusal, way_back};
 use crate::cloud::{ErrorKind, Image, ImageState, Tags, tags};
 use crate::pipeline::{Context, PipelineError, Wish, migrate, quarantine};
 
@@ -95,12 +95,15 @@ pub(super) async fn against(
                 .may_launch(&golden.id, instance_type, facts.subnet())
                 .await
         {
-            if error.is_transient() {
+            if !way_back::is_of_the_image(&error) {
                 return Err(error.into());
             }
             list.push(Refusal::new(
-                format!("{} cannot be launched as {instance_type}: {error}", golden.id),
-                "give the caller ec2:RunInstances, or share the image and its key with this account",
+                format!(
+                    "{} cannot be launched as {instance_type}: {error}",
+                    golden.id
+                ),
+                "share the image and its key with this account, or build another",
             ));
         }
     }

@@ -83,11 +83,24 @@ pub(in crate::pipeline) async fn unfit(
         .await
     {
         Ok(()) => Ok(None),
-        Err(error) if error.is_transient() => Err(error.into()),
+        Err(error) if !is_of_the_image(&error) => Err(error.into()),
         Err(error) => Ok(Some(format!(
             "cannot be launched as {instance_type}: {error}"
         ))),
     }
+}
+
+/// Whether a refused dry run of a launch says something of the image, and not of the caller, the account or the moment.
+/// Codes: EC2 API reference, "Common client errors".
+pub(super) fn is_of_the_image(error: &CloudError) -> bool {
+    let of_account = matches!(
+        error.code.as_deref(),
+        Some("Blocked" | "PendingVerification" | "OptInRequired")
+    );
+    matches!(
+        error.kind,
+        ErrorKind::NotFound | ErrorKind::Refused | ErrorKind::WrongState
+    ) && !of_account
 }
 
 impl Facts {
