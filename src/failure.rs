@@ -279,6 +279,8 @@ impl From<PipelineError> for Failure {
                 }
                 failure
             }
+            PipelineError::Replaced { .. } => Self::new(ExitCode::Refused, error.to_string())
+                .hint("this run is over; `goldseed history` tells who changed what"),
             PipelineError::RolledBack { .. } => Self::new(ExitCode::RolledBack, error.to_string())
                 .hint("Beanstalk's events above say what was not well; the image is kept, in quarantine"),
             PipelineError::Ledger(LedgerError::OtherEnvironment { ref pipeline, .. }) => {

@@ -34,7 +34,7 @@ mod verdict;
 mod watch;
 
 use crate::cloud::{Cloud, CloudError, WaitError};
-use crate::id::ImageId;
+use crate::id::{ImageId, RunId};
 use crate::node::NodeError;
 use crate::record::{BaseImage, RunRecord, Verdict};
 use crate::run::{LeaseError, LedgerError, Outcome, Run, StepError, StoreError};
@@ -158,6 +158,22 @@ pub enum PipelineError {
         /// What stays behind, where this run has begun to change the data.
         data: Option<Box<Refusal>>,
     },
+    /// Another base image is in service since this run has begun to set its own; nothing is taken back.
+    #[error(
+        "{environment} runs {now} now, which {} set after this run had begun to set {target}: nothing is taken back, and \
+         nothing more is sent",
+        .by.as_ref().map_or_else(|| "somebody".to_owned(), |run| format!("run {run}"))
+    )]
+    Replaced {
+        /// The environment's name.
+        environment: String,
+        /// The image that is deployed.
+        now: ImageId,
+        /// The run that set it, where the ledger tells.
+        by: Option<RunId>,
+        /// What this run was to set.
+        target: BaseImage,
+    },
     /// What the run was ready for is not there any more, and its update was not sent and is not sent any more.
     #[error("outdated: {}", .0.first().map_or("no reason", |refusal| &refusal.reason))]
     Outdated(Vec<Refusal>),
@@ -192,7 +208,9 @@ impl PipelineError {
             Self::RollbackFailed { .. } | Self::RollbackUnwell { .. } => {
                 Some(Verdict::RollbackFailed)
             }
-            Self::Overtaken { .. } | Self::Outdated(_) => Some(Verdict::Overtaken),
+            Self::Overtaken { .. } | Self::Replaced { .. } | Self::Outdated(_) => {
+                Some(Verdict::Overtaken)
+            }
             _ => None,
         }
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use sending::{Named, names_image, send};
 
-pub(super) use sending::is_refused;
+pub(super) use sending::{is_refused, replaced};
 
 use super::preflight::{self, Ready};
 use super::{Context, PipelineError, Promoted, Wish, migrate, quarantine, rollback, watch};
@@ -188,7 +188,13 @@ pub(super) async fn update(
         held.renew().await?;
         send(context, &ready.environment, way, held.guard()).await
     });
-    let done = done.await.map_err(PipelineError::from);
+    let done = match done.await.map_err(PipelineError::from) {
+        // Whether an earlier process has sent it is not known.
+        Err(PipelineError::Overtaken { now, .. }) if begun || way.direction == Direction::Back => {
+            return Err(replaced(context, &ready.target, now).await);
+        }
+        done => done,
+    };
     if let Err(PipelineError::Cloud(error)) = &done
         && is_refused(error)
         && held.succeeds().is_none()
@@ -224,6 +230,7 @@ pub(super) async fn watched(
     let watched = watch::Watched {
         direction: way.direction,
         target: way.to_image,
+        before: way.from_image,
         platform: way.to.image().is_none(),
         ready,
         again,

@@ -81,6 +81,8 @@ impl Health {
 pub struct Judge {
     /// The image that the environment should be on.
     pub target: ImageId,
+    /// The image that the environment was on before.
+    pub before: ImageId,
     /// The application version that the environment should be on, where it is known.
     pub version: Option<String>,
     /// How long it must stay well, in seconds.
@@ -102,6 +104,8 @@ pub enum Judgement {
     Well,
     /// It is not, and will not be: the reason for people.
     Unwell(String),
+    /// It is Ready with an image that is neither the one it should be on nor the one before: somebody else set that.
+    Replaced(ImageId),
     /// Somebody else changes the environment, so that nobody can tell what the image does: what was seen.
     Disturbed(String),
     /// The time is up and nobody could look since, so that nothing can be said: what was seen last.
@@ -141,8 +145,14 @@ impl Judge {
         if self.is_unseen(samples) && last.at < SHOWS_WITHIN {
             return Judgement::Waiting("the update does not show yet".into());
         }
-        if let Some(reason) = self.reverted(settled) {
-            return Judgement::Unwell(reason);
+        if let Some(image) = self.other_image(settled) {
+            return if *image == self.before {
+                Judgement::Unwell(format!(
+                    "the environment is Ready with {image}: Beanstalk went back by itself, or the update never came"
+                ))
+            } else {
+                Judgement::Replaced(image.clone())
+            };
         }
         let window = &settled[settled.len().saturating_sub(self.of)..];
         let grades: Vec<Grade> = window.iter().map(|sample| self.grade(sample)).collect();
@@ -234,22 +244,18 @@ impl Judge {
         })
     }
 
-    /// Tells whether Beanstalk went back by itself: `Ready` on another image twice in a row, for a single read can
-    /// come from a server that is behind.
-    fn reverted(&self, settled: &[Sample]) -> Option<String> {
-        let other = |sample: &Sample| {
-            sample
-                .deployed
-                .as_ref()
-                .is_some_and(|image| *image != self.target)
-        };
+    /// The image, not the wanted one, that the environment is `Ready` on twice in a row, for a single read can come from a
+    /// server that is behind.
+    fn other_image<'s>(&self, settled: &'s [Sample]) -> Option<&'s ImageId> {
         let [.., before, last] = settled else {
             return None;
         };
-        (last.draft.is_none() && other(before) && other(last)).then(|| {
-            let image = last.deployed.as_ref().map_or_else(String::new, ToString::to_string);
-            format!("the environment is Ready with {image}: Beanstalk went back by itself, or the update never came")
-        })
+        let other = |sample: &'s Sample| {
+            let image = sample.deployed.as_ref()?;
+            (*image != self.target).then_some(image)
+        };
+        other(before)?;
+        other(last).filter(|_| last.draft.is_none())
     }
 
     fn grade(&self, sample: &Sample) -> Grade {
@@ -340,6 +346,7 @@ mod tests {
     fn judge() -> Judge {
         Judge {
             target: ImageId::new("ami-new"),
+            before: ImageId::new("ami-old"),
             version: Some("v1".into()),
             soak: 60,
             good: 3,
@@ -389,6 +396,14 @@ mod tests {
         );
         samples.push(sample(40, "Ready", "ami-old"));
         assert!(matches!(judge().judge(&samples), Judgement::Unwell(_)));
+    }
+
+    #[test]
+    fn ready_with_a_third_image_is_somebody_elses_release() {
+        let mut samples = vec![sample(0, "Updating", "ami-old")];
+        samples.extend([20, 40].map(|at| sample(at, "Ready", "ami-other")));
+        let other = ImageId::new("ami-other");
+        assert_eq!(judge().judge(&samples), Judgement::Replaced(other));
     }
 
     #[test]
@@ -593,7 +608,7 @@ mod tests {
 
     fn rank(judgement: &Judgement) -> u8 {
         match judgement {
-            Judgement::Unwell(_) | Judgement::Disturbed(_) => 0,
+            Judgement::Unwell(_) | Judgement::Replaced(_) | Judgement::Disturbed(_) => 0,
             Judgement::Waiting(_) | Judgement::Unseen(_) => 1,
             Judgement::Well => 2,
         }

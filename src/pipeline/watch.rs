@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::preflight::{LAUNCH, Ready};
 use super::swap::Direction;
 use super::verdict::{Draft, Health, Judge, Judgement, Sample};
-use super::{Context, PipelineError, observe, probes};
+use super::{Context, PipelineError, observe, probes, swap};
 use crate::cloud::{CloudError, Environment, ErrorKind, InstanceState};
 use crate::event::Event;
 use crate::id::{ImageId, RunId};
@@ -53,7 +53,9 @@ pub(super) struct Watched<'a> {
     pub(super) direction: Direction,
     /// The image that the environment should be on.
     pub(super) target: &'a ImageId,
-    /// Whether that is the platform's own, which settings need not name.
+    /// The image that it was on when the swap began.
+    pub(super) before: &'a ImageId,
+    /// Whether the wanted one is the platform's own, which settings need not name.
     pub(super) platform: bool,
     /// What the swap stood on.
     pub(super) ready: &'a Ready,
@@ -104,6 +106,7 @@ pub(super) async fn until_judged(
     let least = watched.ready.least;
     let judge = Judge {
         target: watched.target.clone(),
+        before: watched.before.clone(),
         version: watched.ready.version.clone().filter(|_| !watched.again),
         soak: plan.watch.soak.as_secs(),
         good: plan.watch.good as usize,
@@ -155,6 +158,9 @@ pub(super) async fn until_judged(
                     }
                     None => Ok(Verdict::Unwell(shortened(reason))),
                 };
+            }
+            Judgement::Replaced(now) => {
+                return Err(swap::replaced(context, &watched.ready.target, now).await);
             }
             Judgement::Unseen(reason) => {
                 return Err(PipelineError::Unseen {

@@ -127,6 +127,57 @@ fn a_rollback_from_a_promotion_without_an_entry_goes_one_image_back() {
     assert_eq!(world.base_image(), second);
 }
 
+/// Two rebuilds, the second interrupted in its watch, after which something sets a third image; what the second says
+/// when it is gone on with.
+fn replaced_by(third: impl FnOnce(&World) -> String) -> (World, Output) {
+    let world = World::new();
+    world.succeed(["rebuild", "shop"]);
+    world.edit("text: Hello", "text: Good morning");
+    let run = interrupted_in_the_watch(&world).run_id();
+    let golden = world.base_image().unwrap();
+    let now = third(&world);
+    let updates = world.count("UpdateEnvironment");
+    let output = world.run(["resume", &run]);
+    assert_eq!(output.code, Some(4), "{output}");
+    assert_eq!(world.count("UpdateEnvironment"), updates, "{output}");
+    let said = output.stderr.split_whitespace().collect::<Vec<_>>();
+    let said = said.join(" ");
+    assert!(
+        said.contains(&format!("shop-prod runs {now} now, which ")),
+        "{output}"
+    );
+    for wrong in [
+        "Beanstalk went back",
+        "is taken back to",
+        "no update was sent",
+        "promote shop",
+    ] {
+        assert!(!said.contains(wrong), "{wrong}: {output}");
+    }
+    assert!(said.contains("this run is over"), "{output}");
+    let tags = world.image(&golden).tags;
+    assert!(!tags.contains_key("goldseed:quarantined"), "{output}");
+    (world, output)
+}
+
+#[test]
+fn a_run_whose_image_was_replaced_says_what_runs_and_who_set_it() {
+    let (_, output) = replaced_by(|world| {
+        world.change_environment(&[(LAUNCH, "ImageId", STOCK)]);
+        STOCK.to_owned()
+    });
+    assert_says(&output, "which somebody set after");
+
+    let mut other = String::new();
+    let (_, output) = replaced_by(|world| {
+        world.edit("text: Good morning", "text: Good evening");
+        other = world.succeed(["rebuild", "shop"]).run_id();
+        world.edit("text: Good evening", "text: Good morning");
+        world.base_image().unwrap()
+    });
+    assert_says(&output, &format!("which run {other} set after"));
+}
+
 #[test]
 fn an_image_is_in_quarantine_before_its_way_back_is_watched() {
     let world = World::new();

@@ -2,10 +2,9 @@
 
 use super::{Facts, Ready, Refusal, facts, image, refusals, refuse, standing_refusals, way_back};
 use crate::cloud::{ConfigurationSet, tags};
-use crate::id::ImageId;
-use crate::pipeline::migrate;
+use crate::id::{ImageId, StepId};
 use crate::pipeline::unsent::{Seen, judge};
-use crate::pipeline::{Context, PipelineError, Wish, abandon};
+use crate::pipeline::{Context, PipelineError, Wish, abandon, migrate, swap};
 use crate::run::{Held, Run};
 
 /// Refuses to send a promotion whose ground has gone. After a migration that breaks what serves, the environment is
@@ -62,6 +61,9 @@ pub(in crate::pipeline) async fn rollback(
     }
     refuse_or_end(context, (run, held), &facts, ready, outdated, list).await
 }
+
+/// The step that sends the update.
+const SWAP: &str = "swap/update";
 
 /// Refuses. What is `outdated` stays so, however often the run is gone on with, and so does another base image: a run
 /// that has begun is over then, if its update was not sent and no other process of it may send it, and its migration does
@@ -120,6 +122,11 @@ async fn refuse_or_end(
     }
     if unsent && holds.is_empty() {
         if let Some(now) = others {
+            let record = run.record();
+            let announced = record.step(&StepId::new(SWAP)).is_some() && !record.has_ended(SWAP);
+            if announced && migrate::left_behind(run, ready).is_none() {
+                return Err(swap::replaced(context, &ready.target, now).await);
+            }
             return Err(overtaken(now));
         }
         outdated.extend(migrate::left_behind(run, ready));

@@ -5,6 +5,7 @@ use crate::cloud::{CloudError, ConfigurationSet, ErrorKind, Guard};
 use crate::id::{EnvironmentId, ImageId};
 use crate::pipeline::{Context, PipelineError};
 use crate::record::BaseImage;
+use crate::run::Ledger;
 
 /// Sends the update unless the deployed settings name the image already, an update to it is under way, or one to it has
 /// failed and was reverted: then the answer to the first sending was lost, and the watch judges what came of it. Where neither end of the way is deployed, somebody else was at work.
@@ -49,6 +50,34 @@ pub(super) async fn send(
             }
         }
         Err(error) => Err(error.into()),
+    }
+}
+
+/// The end of a run after which another image was set, with the run that set it where the ledger's last entry tells.
+pub(in crate::pipeline) async fn replaced(
+    context: &Context<'_>,
+    target: &BaseImage,
+    now: ImageId,
+) -> PipelineError {
+    let Context { cloud, plan, .. } = *context;
+    let by = match Ledger::read(cloud, &plan.pipeline).await {
+        Ok(ledger) => {
+            let last = ledger.entries.into_iter().last();
+            last.filter(|entry| entry.current.image() == Some(&now))
+                .map(|entry| entry.run)
+        }
+        Err(error) => {
+            cloud
+                .events()
+                .warn(format!("who set {now} could not be looked up: {error}"));
+            None
+        }
+    };
+    PipelineError::Replaced {
+        environment: plan.environment.clone(),
+        now,
+        by,
+        target: target.clone(),
     }
 }
 
