@@ -7,6 +7,7 @@
 mod abandon;
 mod apply;
 mod diagnosis;
+mod error;
 mod generalise;
 mod image;
 mod in_use;
@@ -33,11 +34,10 @@ mod unsent;
 mod verdict;
 mod watch;
 
-use crate::cloud::{Cloud, CloudError, WaitError};
-use crate::id::{ImageId, RunId};
-use crate::node::NodeError;
-use crate::record::{BaseImage, RunRecord, Verdict};
-use crate::run::{LeaseError, LedgerError, Outcome, Run, StepError, StoreError};
+use crate::cloud::Cloud;
+use crate::id::ImageId;
+use crate::record::BaseImage;
+use crate::run::{Outcome, Run};
 
 pub use abandon::{
     AbandonError, DataStays, abandon, changed_data, changed_environment, has_begun, may_abandon,
@@ -45,6 +45,8 @@ pub use abandon::{
 };
 pub use apply::RecipeFailure;
 pub use diagnosis::{Finding, Unanswered};
+pub use error::PipelineError;
+pub use image::is_fit;
 pub use launch::user_data;
 pub use migrate::FailedMigration;
 pub use plan::{Migration, Plan, PlanError, Source};
@@ -57,164 +59,6 @@ pub use swap::let_go;
 pub use sweep::{Leftover, What, leftovers, remove};
 pub use unsent::Seen;
 pub use verdict::{Judge, Judgement, Sample};
-
-/// Why a pipeline ended before its end.
-#[derive(Debug, thiserror::Error)]
-pub enum PipelineError {
-    /// Refused before anything was touched.
-    #[error("refused: {}", .0.first().map_or("no reason", |refusal| &refusal.reason))]
-    Refused(Vec<Refusal>),
-    /// AWS failed; the run can go on.
-    #[error(transparent)]
-    Cloud(#[from] CloudError),
-    /// What was waited for did not come; the run can go on.
-    #[error(transparent)]
-    Wait(#[from] WaitError),
-    /// A machine did not do as asked; the run can go on.
-    #[error(transparent)]
-    Node(#[from] NodeError),
-    /// The agent of a machine does not answer; the run can go on.
-    #[error(transparent)]
-    Unanswered(Box<Unanswered>),
-    /// The record could not be kept.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// The lease is another's, or lost.
-    #[error(transparent)]
-    Lease(#[from] LeaseError),
-    /// The ledger could not be read or written.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    /// A step or a check of a recipe failed; the environment is as it was.
-    #[error(transparent)]
-    Recipe(#[from] RecipeFailure),
-    /// A migration failed and has ended by itself; the environment is as it was, but for its data.
-    #[error(transparent)]
-    Migration(Box<FailedMigration>),
-    /// The environment was not well with the new image and was taken back.
-    #[error("the environment was not well with {image} and is back on {previous}: {reason}")]
-    RolledBack {
-        /// The image that was not well.
-        image: BaseImage,
-        /// The base image now.
-        previous: BaseImage,
-        /// Why.
-        reason: String,
-    },
-    /// The environment was not well and could not be taken back.
-    #[error(
-        "the environment is not well with {image} and could not be taken back to {previous}: {reason}"
-    )]
-    RollbackFailed {
-        /// The image that was not well.
-        image: BaseImage,
-        /// What it should be on.
-        previous: BaseImage,
-        /// Why.
-        reason: String,
-    },
-    /// A rollback that somebody asked for led to an environment that is not well.
-    #[error("{environment} was to go back from {previous} to {target} and is not well: {reason}")]
-    RollbackUnwell {
-        /// The environment's name.
-        environment: String,
-        /// The base image before.
-        previous: BaseImage,
-        /// The base image that was asked for.
-        target: BaseImage,
-        /// Why.
-        reason: String,
-    },
-    /// A rehearsal of recipes changed something the second time as well.
-    #[error("a second run of the same recipe changes again: {}", .0.join("; "))]
-    Unsettled(Vec<String>),
-    /// The time of a watch is up, and the environment could not be looked at since; the run can go on.
-    #[error(
-        "{environment} could not be looked at since the time of its watch is up, so nothing is said of its image: it is \
-         {reason}"
-    )]
-    Unseen {
-        /// The environment's name.
-        environment: String,
-        /// What was seen last, and why no more.
-        reason: String,
-    },
-    /// The environment changed under our hands.
-    #[error("{0}")]
-    Disturbed(String),
-    /// The environment is Ready on a base image that is neither the one this run found nor the one it was to set.
-    #[error(
-        "the base image of {environment} is {now} now and was {was} when this run looked: somebody changed it, and \
-         no update was sent{}",
-        .data.as_ref().map_or_else(String::new, |data| format!("; {}", data.reason))
-    )]
-    Overtaken {
-        /// The environment's name.
-        environment: String,
-        /// The base image that is deployed.
-        now: ImageId,
-        /// The one that this run found.
-        was: ImageId,
-        /// What stays behind, where this run has begun to change the data.
-        data: Option<Box<Refusal>>,
-    },
-    /// Another base image is in service since this run has begun to set its own; nothing is taken back.
-    #[error(
-        "{environment} runs {now} now, which {} set after this run had begun to set {target}: nothing is taken back, and \
-         nothing more is sent",
-        .by.as_ref().map_or_else(|| "somebody".to_owned(), |run| format!("run {run}"))
-    )]
-    Replaced {
-        /// The environment's name.
-        environment: String,
-        /// The image that is deployed.
-        now: ImageId,
-        /// The run that set it, where the ledger tells.
-        by: Option<RunId>,
-        /// What this run was to set.
-        target: BaseImage,
-    },
-    /// What the run was ready for is not there any more, and its update was not sent and is not sent any more.
-    #[error("outdated: {}", .0.first().map_or("no reason", |refusal| &refusal.reason))]
-    Outdated(Vec<Refusal>),
-}
-
-impl From<StepError<PipelineError>> for PipelineError {
-    fn from(error: StepError<PipelineError>) -> Self {
-        match error {
-            StepError::Work(error) => error,
-            StepError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl PipelineError {
-    /// Whether this run ends with this error: once it has begun to change what is in service or the data, a refusal of
-    /// this process does not end it.
-    pub fn ends(&self, record: &RunRecord) -> bool {
-        match self.verdict() {
-            Some(Verdict::Refused) => has_begun(record).is_none(),
-            other => other.is_some(),
-        }
-    }
-
-    /// How the run ends with this error; none: it is unfinished and can go on.
-    pub fn verdict(&self) -> Option<Verdict> {
-        match self {
-            Self::Refused(_)
-            | Self::Lease(LeaseError::Held(_))
-            | Self::Ledger(LedgerError::OtherEnvironment { .. }) => Some(Verdict::Refused),
-            Self::RolledBack { .. } => Some(Verdict::RolledBack),
-            Self::RollbackFailed { .. } | Self::RollbackUnwell { .. } => {
-                Some(Verdict::RollbackFailed)
-            }
-            Self::Overtaken { .. } | Self::Replaced { .. } | Self::Outdated(_) => {
-                Some(Verdict::Overtaken)
-            }
-            _ => None,
-        }
-    }
-}
 
 /// The stage of a promotion that changes the data; only where recipes have steps `on: migrate`.
 pub const MIGRATE_STAGE: &str = "migrate";

@@ -5,8 +5,10 @@ use std::time::Duration;
 use super::names::{self, Role};
 use super::observe::Ground;
 use super::snapshot::Origin;
-use super::{Context, PipelineError};
-use crate::cloud::{Image, ImageRequest, ImageState, InstanceState, Look, Wait, WaitError, tags};
+use super::{Context, PipelineError, preflight};
+use crate::cloud::{
+    Cloud, CloudError, Image, ImageRequest, ImageState, InstanceState, Look, Wait, WaitError, tags,
+};
 use crate::id::{ImageId, InstanceId, RunId};
 use crate::pace::Schedule;
 use crate::run::{Driver, Run};
@@ -180,6 +182,17 @@ async fn wait(context: &Context<'_>, image: &ImageId) -> Result<Image, WaitError
             }
         })
         .await
+}
+
+/// Whether an image is there, can be launched and is not in quarantine.
+///
+/// # Errors
+/// What AWS refused.
+pub async fn is_fit(cloud: &Cloud, id: &ImageId) -> Result<bool, CloudError> {
+    let image = preflight::known(cloud, id).await?;
+    Ok(image.is_some_and(|image| {
+        image.state == ImageState::Available && !image.tags.contains_key(tags::QUARANTINED)
+    }))
 }
 
 /// Returns an image, and refuses one that cannot be launched.

@@ -127,6 +127,25 @@ fn a_rollback_from_a_promotion_without_an_entry_goes_one_image_back() {
     assert_eq!(world.base_image(), second);
 }
 
+#[test]
+fn an_image_that_is_gone_is_not_offered() {
+    let world = World::new();
+    let pid: Arc<OnceLock<u32>> = Arc::default();
+    world.signal_at(&pid, "KILL", Fate::LoseAnswer, |request| {
+        request.operation == "DeregisterImage"
+    });
+    let cut = world.goldseed(["rebuild", "shop"]).run_as(&pid);
+    world.sandbox.set_hook(None);
+    deregister(&world, &world.images("golden")[0].id);
+    let refused = world.run(["resume", &cut.run_id()]);
+    assert_eq!(refused.code, Some(4), "{refused}");
+    assert_says(&refused, "is deregistered, not available");
+    assert_says(&refused, "hint: build another");
+    for wrong in ["promote shop", "wait until it is available"] {
+        assert!(!refused.stderr.contains(wrong), "{wrong}: {refused}");
+    }
+}
+
 /// Two rebuilds, the second interrupted in its watch, after which something sets a third image; what the second says
 /// when it is gone on with.
 fn replaced_by(third: impl FnOnce(&World) -> String) -> (World, Output) {

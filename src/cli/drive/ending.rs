@@ -66,10 +66,11 @@ pub(super) async fn explain(
     let next = match (&error, verdict) {
         (PipelineError::Store(StoreError::TakenOver { .. }), _) => Vec::new(),
         (PipelineError::Refused(_) | PipelineError::Overtaken { .. }, Some(_)) => {
-            match golden_of(run) {
-                Some(golden) => vec![format!("goldseed promote {name} --image {golden}")],
-                None => Vec::new(),
-            }
+            still_promotable(context, run)
+                .await
+                .map(|golden| format!("goldseed promote {name} --image {golden}"))
+                .into_iter()
+                .collect()
         }
         (_, Some(_)) => vec![
             format!("goldseed status {name}"),
@@ -77,6 +78,7 @@ pub(super) async fn explain(
         ],
         (_, None) => ways_on(run),
     };
+    let overtaken = matches!(error, PipelineError::Overtaken { .. });
     let changed_recipes = matches!(error, PipelineError::Recipe(_));
     let refused = matches!(error, PipelineError::Refused(_));
     let by_hand = tokio::select! {
@@ -126,7 +128,13 @@ pub(super) async fn explain(
             run.record().verb.as_str()
         ));
     }
-    failure.hints.extend(next.iter().map(|way| offered(way)));
+    failure.hints.extend(next.iter().map(|way| {
+        if overtaken {
+            format!("the image of this run is not of what is in service now; if it is wanted all the same: {way}")
+        } else {
+            offered(way)
+        }
+    }));
     context.cloud.events().emit(Event::RunFinished {
         run: id.clone(),
         success: false,
@@ -165,6 +173,24 @@ fn offered(command: &str) -> String {
         format!("or give it up, and remove what it made: {command}")
     } else {
         format!("go on with: {command}")
+    }
+}
+
+/// The golden image that the run has built and proved, where it is there and nothing is known against it.
+async fn still_promotable(context: &Context<'_>, run: &Run) -> Option<ImageId> {
+    let golden = golden_of(run)?;
+    let seen = tokio::select! {
+        seen = pipeline::is_fit(context.cloud, &golden) => seen,
+        _ = interrupted() => return None,
+    };
+    match seen {
+        Ok(fit) => fit.then_some(golden),
+        Err(error) => {
+            let text =
+                format!("whether {golden} can still be promoted could not be looked up: {error}");
+            context.cloud.events().warn(text);
+            None
+        }
     }
 }
 

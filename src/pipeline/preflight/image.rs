@@ -114,12 +114,11 @@ pub(super) async fn against(
 pub(super) fn image_refusals(pipeline: &str, facts: &Facts, golden: &Image) -> Vec<Refusal> {
     let mut list = Vec::new();
     let id = &golden.id;
-    if let Some(state) = match &golden.state {
+    if let Some((state, way_out)) = match &golden.state {
         ImageState::Available => None,
-        ImageState::Pending => Some("pending"),
-        ImageState::Unusable(state) => Some(state.as_str()),
+        ImageState::Pending => Some(("pending", "wait until it is available, or build another")),
+        ImageState::Unusable(state) => Some((state.as_str(), "build another")),
     } {
-        let way_out = "wait until it is available, or build another";
         list.push(Refusal::new(
             format!("{id} is {state}, not available"),
             way_out,
