@@ -6,12 +6,16 @@
 //! that is stopped between the guard's look and the sending of the request. There Beanstalk's own "must be Ready"
 //! serialises, and the watch verifies that the update under way is ours.
 
+mod error;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::cloud::{CALL_TIMEOUT, Cloud, CloudError, Guard, Parameter, Put, Tags};
+pub use error::{LeaseError, wait_for};
+
+use crate::cloud::{CALL_TIMEOUT, Cloud, Guard, Parameter, Put, Tags};
 use crate::id::{EnvironmentId, RunId};
 use crate::pace;
 use crate::record::{Lease, RunRecord, Writer};
@@ -22,28 +26,6 @@ const TERM: Duration = CALL_TIMEOUT.saturating_mul(4);
 
 /// How much later than its expiry a lease is taken over: clocks differ.
 const MARGIN: Duration = Duration::from_mins(1);
-
-/// Why a lease could not be had or kept.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LeaseError {
-    /// Another run holds it.
-    #[error("run {} by {} holds the environment since {}, until a minute after {} unless it is renewed", .0.run, .0.who, .0.since, .0.until)]
-    Held(Box<Lease>),
-    /// It ran out while this process was not looking, or somebody took it over.
-    #[error("this run's lease on the environment is over: {0}")]
-    Lost(String),
-    /// AWS refused.
-    #[error(transparent)]
-    Cloud(#[from] CloudError),
-    /// The lease cannot be read.
-    #[error("the lease {name} cannot be read: {reason}")]
-    Unreadable {
-        /// The parameter's name.
-        name: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-}
 
 /// A lease that this process holds.
 #[derive(Debug)]
@@ -69,14 +51,6 @@ pub async fn holder(
     Ok(highest
         .map(|(_, lease)| lease)
         .filter(|lease| is_held(lease, pace::now(), cloud)))
-}
-
-/// What to do about a lease of another run.
-pub fn wait_for(run: &RunId) -> String {
-    format!(
-        "wait until that run has ended, or, where nobody drives it any more, go on with it: goldseed resume {run}; a \
-         lease that nobody renews ends by itself"
-    )
 }
 
 /// Gives back the lease that this process took for a run and let fall, an error or an interrupt having ended the work.
@@ -110,9 +84,10 @@ impl Held {
     ) -> Result<Self, LeaseError> {
         let run = &record.run;
         let now = pace::now();
-        let (number, before) = match highest(cloud, environment).await? {
+        let pages = pages(cloud, environment).await?;
+        let (number, before) = match pages.last() {
             None => (0, None),
-            Some((number, lease)) => (number, Some(lease)),
+            Some((number, page)) => (*number, Some(read(page)?)),
         };
         if let Some(lease) = before
             && is_held(&lease, now, cloud)
@@ -157,10 +132,11 @@ impl Held {
         };
         if number > 0 {
             held.look_back(number, now).await?;
-            // Old pages are of no use to anybody, and an account has room for 10,000 parameters.
-            cloud
-                .ensure_parameter_deleted(&format!("{}/{}", folder(environment), number - 1))
-                .await?;
+            // Old pages are of no use to anybody, and an account has room for 10,000 parameters; a process may have died
+            // before it deleted the one that was its turn.
+            for (_, page) in pages.iter().rev().skip(1).rev() {
+                cloud.ensure_parameter_deleted(&page.name).await?;
+            }
         }
         Ok(held)
     }
@@ -299,18 +275,27 @@ fn after(time: Timestamp, duration: Duration) -> Timestamp {
         .unwrap_or(Timestamp::MAX)
 }
 
+/// The pages of an environment's lease with their numbers, the highest last.
+async fn pages(
+    cloud: &Cloud,
+    environment: &EnvironmentId,
+) -> Result<Vec<(u64, Parameter)>, LeaseError> {
+    let pages = cloud.parameters_below(&folder(environment)).await?;
+    let mut numbered: Vec<(u64, Parameter)> = pages
+        .into_iter()
+        .filter_map(|page| Some((page.name.rsplit('/').next()?.parse().ok()?, page)))
+        .collect();
+    numbered.sort_by_key(|(number, _)| *number);
+    Ok(numbered)
+}
+
 async fn highest(
     cloud: &Cloud,
     environment: &EnvironmentId,
 ) -> Result<Option<(u64, Lease)>, LeaseError> {
-    let pages = cloud.parameters_below(&folder(environment)).await?;
-    let numbered = pages
-        .iter()
-        .filter_map(|page| Some((page.name.rsplit('/').next()?.parse::<u64>().ok()?, page)));
-    match numbered.max_by_key(|(number, _)| *number) {
-        None => Ok(None),
-        Some((number, page)) => Ok(Some((number, read(page)?))),
-    }
+    let last = pages(cloud, environment).await?.pop();
+    last.map(|(number, page)| Ok((number, read(&page)?)))
+        .transpose()
 }
 
 fn read(parameter: &Parameter) -> Result<Lease, LeaseError> {

@@ -270,3 +270,24 @@ async fn a_lease_that_is_taken_over_while_it_is_renewed_is_lost() {
     let renewed = place.meanwhile(&name(1), renewing, taking).await;
     assert!(matches!(renewed, Err(LeaseError::Lost(_))), "{renewed:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_takes_a_lease_deletes_all_that_is_left_of_older_ones() {
+    let place = Place::new().await;
+    let environment = EnvironmentId::new("e-1");
+    let folder = "/goldseed/environments/e-1/lease";
+    let run = place.run().await;
+    let held = Held::acquire(&place.cloud, &environment, run.record()).await;
+    held.unwrap().release().await.unwrap();
+    let released = place.lease(&format!("{folder}/1")).await;
+    // Processes that died before they deleted theirs.
+    for number in [2, 4, 6, 10] {
+        place.put(&format!("{folder}/{number}"), &released).await;
+    }
+    let held = Held::acquire(&place.cloud, &environment, run.record()).await;
+    held.unwrap();
+    let left = place.cloud.parameters_below(folder).await.unwrap();
+    let mut left: Vec<String> = left.into_iter().map(|one| one.name).collect();
+    left.sort();
+    assert_eq!(left, [format!("{folder}/10"), format!("{folder}/11")]);
+}
