@@ -183,16 +183,22 @@ impl From<StoreError> for Failure {
                 Self::new(ExitCode::Refused, error.to_string())
                     .hint("leave it to the other process; its output tells how it goes")
             }
-            StoreError::TakenOver { .. }
-            | StoreError::Ended { .. }
-            | StoreError::Removed { .. } => Self::new(ExitCode::Refused, error.to_string())
-                .hint("`goldseed runs` lists the runs there are"),
+            StoreError::TakenOver { .. } | StoreError::Ended { .. } => {
+                Self::new(ExitCode::Refused, error.to_string())
+                    .hint("`goldseed runs` lists the runs there are")
+            }
             StoreError::Unknown { ref pipeline, .. } => {
                 let hint = format!("`goldseed status {pipeline}` lists the runs there are");
                 Self::new(ExitCode::Invalid, error.to_string()).hint(hint)
             }
-            other => Self::new(ExitCode::Unexpected, other.to_string())
-                .hint("go on with the version of the tool that started the run"),
+            StoreError::Removed { .. } => Self {
+                hints: error.ways_out(),
+                ..Self::new(ExitCode::Refused, error.to_string())
+            },
+            other => Self {
+                hints: other.ways_out(),
+                ..Self::new(ExitCode::Unexpected, other.to_string())
+            },
         }
     }
 }
@@ -253,6 +259,10 @@ impl From<PipelineError> for Failure {
                 Self::new(ExitCode::Aws, error.to_string())
                     .hint("nothing is lost: it goes on in AWS, and `goldseed resume` waits for it again")
             }
+            PipelineError::Lease(error @ LeaseError::Unreadable { .. }) => Self {
+                hints: error.way_out().into_iter().collect(),
+                ..Self::new(ExitCode::Unexpected, error.to_string())
+            },
             PipelineError::Unanswered(machine) => (*machine).into(),
             PipelineError::Recipe(failed) => failed.into(),
             PipelineError::Migration(failed) => (*failed).into(),

@@ -1,6 +1,7 @@
 //! `goldseed runs`: the runs of all pipelines; and runs as the command line names them.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use clap::Args;
@@ -15,7 +16,7 @@ use crate::id::{EnvironmentId, RunId};
 use crate::pace;
 use crate::pipeline::{self, PipelineError, PlanError};
 use crate::record::{Lease, RunRecord};
-use crate::run::{self, Kept, StoreError};
+use crate::run::{self, Kept, LeaseError, StoreError};
 use crate::settings::Settings;
 
 #[derive(Debug, Args)]
@@ -44,10 +45,15 @@ pub(super) async fn run(invocation: &Invocation, runs: &Runs) -> Result<ExitCode
     }
     // A run's name begins with the time at which it started.
     list.sort_by(|one, other| other.run.cmp(&one.run));
-    let leases = leases(&cloud, &list).await?;
+    let (leases, unreadable) = leases(&cloud, &list).await?;
     let now = pace::now();
     let rows: Vec<Vec<String>> = list.iter().map(|kept| row(kept, &leases, now)).collect();
-    answer(&display::table(&HEADERS, &rows, display::answer_columns()))
+    let mut text = display::table(&HEADERS, &rows, display::answer_columns());
+    for error in unreadable {
+        let way_out = error.way_out().unwrap_or_default();
+        write!(text, "\n{error}: {way_out}\n").expect("a String takes everything");
+    }
+    answer(&text)
 }
 
 /// The pipelines that are asked for.
@@ -64,21 +70,25 @@ fn pipelines(settings: &Settings, one: Option<&str>) -> Result<Vec<String>, Fail
     }
 }
 
-/// Looks up the leases of the environments that unfinished runs change.
-async fn leases(cloud: &Cloud, list: &[Kept]) -> Result<Leases, Failure> {
+/// Looks up the leases of the environments that unfinished runs change; and those that cannot be read.
+async fn leases(cloud: &Cloud, list: &[Kept]) -> Result<(Leases, Vec<LeaseError>), Failure> {
     let unfinished = list.iter().filter_map(|kept| kept.record.as_ref().ok());
     let environments: std::collections::BTreeSet<EnvironmentId> = unfinished
         .filter(|record| record.verdict.is_none())
         .filter_map(pipeline::changed_environment)
         .collect();
-    let mut found = Leases::new();
+    let (mut found, mut unreadable) = (Leases::new(), Vec::new());
     for environment in environments {
-        let holder = run::holder(cloud, &environment).await;
-        if let Some(lease) = holder.map_err(PipelineError::from)? {
-            found.insert(lease.run.clone(), lease);
+        match run::holder(cloud, &environment).await {
+            Ok(None) => {}
+            Ok(Some(lease)) => {
+                found.insert(lease.run.clone(), lease);
+            }
+            Err(error) if error.way_out().is_some() => unreadable.push(error),
+            Err(error) => return Err(PipelineError::from(error).into()),
         }
     }
-    Ok(found)
+    Ok((found, unreadable))
 }
 
 fn row(kept: &Kept, leases: &Leases, now: Timestamp) -> Vec<String> {
@@ -173,16 +183,25 @@ pub(super) async fn find(
             Err(error) => return Err(error.into()),
         }
     }
-    let message = format!("no pipeline of {} has a run {run}", settings.path.display());
+    let path = settings.path.display();
+    let all = cloud.parameters_below("/goldseed").await?;
+    let kept = run::kept_in(&all);
+    if let Some(other) = kept.iter().find(|kept| kept.run == *run) {
+        let name = &other.pipeline;
+        let message = format!("run {run} is of pipeline `{name}`, which {path} does not have");
+        return Err(Failure::new(Code::Invalid, message)
+            .hint("name the settings that it was started with: --file"));
+    }
+    let message = format!("no pipeline of {path} has a run {run}");
     let mut failure =
         Failure::new(Code::Invalid, message).hint("`goldseed runs` lists the runs there are");
-    for name in settings.pipelines.keys() {
-        let unreadable = run::runs(cloud, name).await?.into_iter();
-        let unreadable = unreadable.filter_map(Result::err);
-        failure
-            .causes
-            .extend(unreadable.map(|error| error.to_string()));
-    }
+    let unreadable = kept
+        .into_iter()
+        .filter(|kept| settings.pipelines.contains_key(&kept.pipeline))
+        .filter_map(|kept| kept.record.err());
+    failure
+        .causes
+        .extend(unreadable.map(|error| error.to_string()));
     Err(failure)
 }
 
@@ -238,11 +257,18 @@ pub(super) async fn only_unfinished(
     settings: &Settings,
     who: &str,
 ) -> Result<RunRecord, Failure> {
-    let mut unfinished = Vec::new();
+    let (mut unfinished, mut unreadable) = (Vec::new(), Vec::new());
     for name in settings.pipelines.keys() {
-        let runs = run::kept(cloud, name).await?.into_iter();
-        let runs = runs.filter_map(|kept| Some((kept.record.ok()?, kept.written)));
-        unfinished.extend(runs.filter(|(record, _)| record.verdict.is_none()));
+        for kept in run::kept(cloud, name).await? {
+            match kept.record {
+                Ok(record) if record.verdict.is_none() => unfinished.push((record, kept.written)),
+                Ok(_) => {}
+                Err(error) => unreadable.push(error),
+            }
+        }
+    }
+    if !unreadable.is_empty() {
+        return Err(unread(&unfinished, &unreadable));
     }
     match unfinished.len() {
         0 => Err(Failure::new(Code::Refused, "no run is unfinished")
@@ -255,17 +281,39 @@ pub(super) async fn only_unfinished(
         count => {
             let message = format!("{count} runs are unfinished: say which one to go on with");
             let mut failure = Failure::new(Code::Refused, message);
-            for (record, _) in &unfinished {
-                let (id, verb, who) = (&record.run, record.verb.as_str(), &record.who);
-                failure = failure.hint(format!(
-                    "goldseed resume {id}: {verb} of {}, {}, by {who}",
-                    record.pipeline,
-                    stage(record)
-                ));
-            }
+            failure.hints = unfinished.iter().map(|(one, _)| offered(one)).collect();
             Err(failure)
         }
     }
+}
+
+/// An unfinished run as it is offered.
+fn offered(record: &RunRecord) -> String {
+    let (id, verb, who) = (&record.run, record.verb.as_str(), &record.who);
+    let at = match stage(record) {
+        stage if stage.is_empty() => ", before its first step".to_owned(),
+        stage => format!(", {stage}"),
+    };
+    format!(
+        "goldseed resume {id}: {verb} of {}{at}, by {who}",
+        record.pipeline
+    )
+}
+
+/// Which run is the only unfinished one is not known while records cannot be read.
+fn unread(unfinished: &[(RunRecord, Option<Timestamp>)], unreadable: &[StoreError]) -> Failure {
+    let runs: Vec<&str> = unreadable.iter().filter_map(StoreError::run).collect();
+    let message = format!(
+        "whether {} is unfinished cannot be read: say which run to go on with",
+        runs.join(", ")
+    );
+    let mut failure = Failure::new(Code::Unexpected, message);
+    failure.causes = unreadable.iter().map(ToString::to_string).collect();
+    let offered = unfinished.iter().map(|(record, _)| offered(record));
+    failure.hints = offered
+        .chain(unreadable.iter().flat_map(StoreError::ways_out))
+        .collect();
+    failure
 }
 
 #[cfg(test)]

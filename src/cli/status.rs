@@ -48,13 +48,18 @@ fn render(status: &Status, columns: usize) -> String {
     if let Some(endpoint) = &environment.endpoint {
         writeln!(text, "  http://{endpoint}/").expect("a String takes everything");
     }
-    if let Some(lease) = &status.lease {
-        writeln!(
+    match &status.lease {
+        Ok(None) => {}
+        Ok(Some(lease)) => writeln!(
             text,
             "  held by run {} of {} until {}",
             lease.run, lease.who, lease.until
         )
-        .expect("a String takes everything");
+        .expect("a String takes everything"),
+        Err(error) => {
+            let way_out = error.way_out().unwrap_or_default();
+            writeln!(text, "  {error}\n  {way_out}").expect("a String takes everything");
+        }
     }
     if let Some(entry) = &status.last {
         writeln!(
@@ -122,7 +127,12 @@ fn runs(status: &Status, columns: usize) -> String {
                     state,
                 ]
             }
-            Err(error) => vec!["?".into(), String::new(), String::new(), error.to_string()],
+            Err(error) => vec![
+                error.run().unwrap_or("?").to_owned(),
+                String::new(),
+                String::new(),
+                error.to_string(),
+            ],
         })
         .collect();
     below(&["run", "verb", "who", "state"], &runs, columns)

@@ -3,7 +3,7 @@
 use super::{Context, PipelineError, observe, preflight};
 use crate::cloud::{Environment, Image, ImageState, Tags, tags};
 use crate::record::{BaseImage, Lease, LedgerEntry, RunRecord};
-use crate::run::{self, Ledger, StoreError};
+use crate::run::{self, LeaseError, Ledger, StoreError};
 
 /// Everything that `goldseed status` tells.
 #[derive(Debug)]
@@ -20,8 +20,8 @@ pub struct Status {
     pub golden: Vec<Image>,
     /// Its ledger's last entry.
     pub last: Option<LedgerEntry>,
-    /// Who holds the environment.
-    pub lease: Option<Lease>,
+    /// Who holds the environment; or why that cannot be read.
+    pub lease: Result<Option<Lease>, LeaseError>,
     /// Its runs, newest first.
     pub runs: Vec<Result<RunRecord, StoreError>>,
 }
@@ -55,7 +55,10 @@ pub async fn status(context: &Context<'_>) -> Result<Status, PipelineError> {
         instances: (running.len(), others),
         golden,
         last: Ledger::read(cloud, &plan.pipeline).await?.entries.pop(),
-        lease: run::holder(cloud, &environment.id).await?,
+        lease: match run::holder(cloud, &environment.id).await {
+            Err(error) if error.way_out().is_none() => return Err(error.into()),
+            lease => lease,
+        },
         runs: run::runs(cloud, &plan.pipeline).await?,
         environment,
     })

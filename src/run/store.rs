@@ -143,6 +143,7 @@ pub(super) async fn overwrite(
     must_drive(cloud, record, page).await?;
     Err(StoreError::Removed {
         run: record.run.clone(),
+        name,
     })
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use goldseed::sandbox::Fate;
 
-use super::unsent::{leases_are_renewed, minutes_pass};
+use super::unsent::{assert_says, leases_are_renewed, minutes_pass};
 use super::world::{Output, World};
 
 /// Runs a verb and kills it at the first request of this operation, whose answer is lost.
@@ -126,4 +126,55 @@ fn resume_without_a_run_leaves_a_build_to_whom_wrote_its_record_a_moment_ago() {
     );
     let named = world.goldseed(["resume", &run]).env("LOGNAME", "eve").run();
     assert_eq!(named.code, Some(0), "{named}");
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_told_with_its_way_out() {
+    let world = World::new();
+    let run = killed_at(&world, ["build", "shop"], "RunInstances").run_id();
+    let page = format!("/goldseed/shop/runs/{run}/1");
+    let written = world.parameters()[&page].last().unwrap().clone();
+    let put = |value: &str| {
+        let call = world.ssm().put_parameter().name(&page).value(value);
+        world.wait_for(call.overwrite(true).send()).unwrap();
+    };
+    put("garbage {");
+    let history = format!("aws ssm get-parameter-history --name {page}");
+    let below = format!("delete all parameters below /goldseed/shop/runs/{run}");
+    for arguments in [&["resume"][..], &["resume", &run]] {
+        let output = match arguments {
+            [verb] => world.run([verb]),
+            _ => world.run(["resume", &run]),
+        };
+        assert_eq!(output.code, Some(1), "{output}");
+        assert_says(&output, &history);
+        assert_says(&output, &below);
+        assert!(!output.stderr.contains("version of"), "{output}");
+    }
+    for output in [
+        world.succeed(["status", "shop"]),
+        world.succeed(["runs"]),
+        world.succeed(["sweep"]),
+    ] {
+        assert!(output.stdout.contains(&run), "{output}");
+    }
+    put(&written.replacen("\"f\":1", "\"f\":7", 1));
+    let newer = world.run(["resume"]);
+    assert_eq!(newer.code, Some(1), "{newer}");
+    assert_says(&newer, "use the version of goldseed that wrote it");
+    put(&written);
+    world.succeed(["resume", &run]);
+}
+
+#[test]
+fn a_run_of_another_pipeline_is_known_by_it() {
+    let world = World::new();
+    let run = "20260101-000000-0001";
+    world.put_parameter(&format!("/goldseed/blog/runs/{run}/1"), r#"{"f":9}"#);
+    let output = world.run(["resume", run]);
+    assert_eq!(output.code, Some(3), "{output}");
+    assert_says(
+        &output,
+        "is of pipeline `blog`, which goldseed.yaml does not have",
+    );
 }

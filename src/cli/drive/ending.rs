@@ -64,7 +64,9 @@ pub(super) async fn explain(
     let id = run.id();
     let name = &context.plan.pipeline;
     let next = match (&error, verdict) {
-        (PipelineError::Store(StoreError::TakenOver { .. }), _) => Vec::new(),
+        (PipelineError::Store(StoreError::TakenOver { .. } | StoreError::Removed { .. }), _) => {
+            Vec::new()
+        }
         (PipelineError::Refused(_) | PipelineError::Overtaken { .. }, Some(_)) => {
             still_promotable(context, run)
                 .await

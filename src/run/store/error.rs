@@ -56,11 +56,15 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The record was removed: the run had ended long ago.
-    #[error("the record of run {run} is not there any more: this process slept too long and stops")]
+    /// The record was removed: by a sweep, the run having ended long ago while this process slept, or by somebody.
+    #[error(
+        "the record of run {run} is not there any more, its parameter {name} was deleted: this process stops"
+    )]
     Removed {
         /// The run.
         run: RunId,
+        /// The parameter's name.
+        name: String,
     },
     /// The run has ended.
     #[error("run {run} has ended: {}", verdict.as_str())]
@@ -87,6 +91,33 @@ impl StoreError {
             Self::Newer { run, .. } | Self::Unknown { run, .. } => Some(run.as_str()),
             Self::Unreadable { name, .. } => super::run_of(name),
             _ => None,
+        }
+    }
+
+    /// What can be done about a record that cannot be read, or that is gone, for people.
+    pub fn ways_out(&self) -> Vec<String> {
+        match self {
+            Self::Newer { .. } => {
+                vec!["use the version of goldseed that wrote it, or a newer one".to_owned()]
+            }
+            Self::Unreadable { name, .. } => {
+                let folder = name.rsplit_once('/').map_or(name.as_str(), |(folder, _)| folder);
+                vec![
+                    format!(
+                        "what it said before is in its history, and put back, the run goes on: aws ssm get-parameter-history --name {name}"
+                    ),
+                    format!(
+                        "or, once nobody drives the run, delete all parameters below {folder}: `goldseed sweep` removes what the run left when that is a day old"
+                    ),
+                ]
+            }
+            Self::Output { .. } => {
+                vec!["go on with the version of the tool that started the run".to_owned()]
+            }
+            Self::Removed { .. } => vec![
+                "this run cannot be gone on with or abandoned; what it made has tags, and `goldseed sweep` removes it when it is a day old".to_owned(),
+            ],
+            _ => Vec::new(),
         }
     }
 }
