@@ -202,10 +202,14 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
         Verb::Resume(resume) => drive::resume(&invocation, resume.run.as_deref()).await,
         Verb::Abandon(abandon) => abandon::run(&invocation, &abandon).await,
-        Verb::Runs(runs) => runs::run(&invocation, &runs).await,
+        Verb::Runs(runs) => signals::heeded(Box::pin(runs::run(&invocation, &runs))).await,
         Verb::Sweep(sweep) => sweep::run(&invocation, &sweep).await,
-        Verb::History(name) => history::run(&invocation, &name.pipeline).await,
-        Verb::Status(name) => status::run(&invocation, &name.pipeline).await,
+        Verb::History(name) => {
+            signals::heeded(Box::pin(history::run(&invocation, &name.pipeline))).await
+        }
+        Verb::Status(name) => {
+            signals::heeded(Box::pin(status::run(&invocation, &name.pipeline))).await
+        }
         Verb::Schedule(schedule) => schedule::run(&invocation, &schedule),
         Verb::Bridge(bridge) => bridge::run(&bridge),
         Verb::Recipe(verb) => recipe::run(&invocation, verb).await,

@@ -56,7 +56,7 @@ pub use remains::{Cleared, left_by, stop_work};
 pub use rollback::{Accepted, for_a_person, under_way};
 pub use status::{Status, status};
 pub use swap::let_go;
-pub use sweep::{Leftover, What, leftovers, remove};
+pub use sweep::{Found, Leftover, Stays, What, leftovers, remove};
 pub use unsent::Seen;
 pub use verdict::{Judge, Judgement, Sample};
 

@@ -244,6 +244,15 @@ impl Sandbox {
         }
     }
 
+    /// Makes everything in Parameter Store so much older.
+    pub fn age_parameters(&self, by: jiff::SignedDuration) {
+        for parameter in self.core.state().parameters.values_mut() {
+            for version in &mut parameter.versions {
+                version.modified -= by;
+            }
+        }
+    }
+
     /// Plans a managed platform update of an environment: `status` is `Scheduled`, `Pending` or `Running`. Says whether
     /// there is such an environment.
     pub fn plan_managed_update(

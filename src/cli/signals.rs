@@ -1,9 +1,12 @@
 //! The signals to stop: Ctrl-C, and what a service manager sends.
 
+use std::pin::Pin;
 use std::sync::OnceLock;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Mutex;
+
+use crate::failure::{ExitCode, Failure};
 
 /// The two signals, heard from the first look on: one that comes while nobody waits is told to who waits next.
 struct Heard {
@@ -18,6 +21,20 @@ static HEARD: OnceLock<Option<Mutex<Heard>>> = OnceLock::new();
 /// for them or will.
 pub(super) fn listen() {
     heard();
+}
+
+/// Does work that only looks; a signal leaves it at once.
+pub(super) async fn heeded<T>(
+    work: Pin<Box<impl Future<Output = Result<T, Failure>>>>,
+) -> Result<T, Failure> {
+    listen();
+    tokio::select! {
+        result = work => result,
+        signal = interrupted() => {
+            let text = format!("interrupted by {signal}; nothing was changed");
+            Err(Failure::new(ExitCode::Interrupted, text))
+        }
+    }
 }
 
 /// Waits for the next signal to stop.

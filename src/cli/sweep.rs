@@ -1,14 +1,15 @@
 //! `goldseed sweep`: what dead runs left, and what it costs; with `--yes` it is removed.
 
-use std::fmt::Write as _;
+use std::cell::RefCell;
 
 use clap::Args;
 
-use super::{ExitCode, Failure, Invocation, answer, drive, guard};
+use super::attended::{Attended, attended};
+use super::{ExitCode, Failure, Invocation, answer, drive, guard, signals};
 use crate::display;
 use crate::failure::ExitCode as Code;
 use crate::pace;
-use crate::pipeline::{self, Leftover};
+use crate::pipeline::{self, Leftover, Stays};
 use crate::settings::Settings;
 
 #[derive(Debug, Args)]
@@ -26,18 +27,23 @@ pub(super) async fn run(invocation: &Invocation, sweep: &Sweep) -> Result<ExitCo
     let pipelines: Vec<String> = settings.pipelines.keys().cloned().collect();
     let found = async {
         let cloud = guard::connect(invocation, &settings, display.emitter()).await?;
-        let list = pipeline::leftovers(&cloud, &pipelines).await?;
-        Ok::<_, Failure>((cloud, list))
+        let found = pipeline::leftovers(&cloud, &pipelines).await?;
+        Ok::<_, Failure>((cloud, found))
     };
-    let (cloud, list) = match found.await {
+    let (cloud, found) = match signals::heeded(Box::pin(found)).await {
         Ok(found) => found,
         Err(failure) => return drive::ended(&display, Err(failure)),
     };
+    let list = &found.leftovers;
+    let mut text = match list.len() {
+        0 => "dead runs have left nothing\n".to_owned(),
+        _ => table(list),
+    };
+    text.push_str(&staying(&found.stays));
     if list.is_empty() {
         drive::ended(&display, Ok(()))?;
-        return answer("dead runs have left nothing\n");
+        return answer(&text);
     }
-    let mut text = table(&list);
     if !sweep.yes {
         drive::ended(&display, Ok(()))?;
         text.push_str("\nnothing was removed; to remove it: goldseed sweep --yes\n");
@@ -45,24 +51,63 @@ pub(super) async fn run(invocation: &Invocation, sweep: &Sweep) -> Result<ExitCo
     }
     // What is about to go is told first: whoever reads it later knows what it was.
     answer(&text)?;
-    let results = pipeline::remove(&cloud, &list).await;
+    let results = RefCell::new(Vec::new());
+    let who = drive::who(invocation);
+    let work = pipeline::remove(&cloud, list, &who, &results);
+    let halted = match attended(&cloud, Box::pin(work)).await {
+        Attended::Ended(()) | Attended::Halted(_, Some(())) => None,
+        Attended::Halted(halted, None) => Some(halted.signal),
+    };
     drive::ended(&display, Ok(()))?;
-    let failed: Vec<String> = list
-        .iter()
-        .zip(results)
+    ending(list, &results.into_inner(), halted)
+}
+
+/// What is said of what became of the leftovers; `signal` is what ended it before its end.
+fn ending(
+    list: &[Leftover],
+    results: &[Result<(), String>],
+    signal: Option<&str>,
+) -> Result<ExitCode, Failure> {
+    let told = list.iter().zip(results);
+    let failed: Vec<String> = told
+        .clone()
         .filter_map(|(leftover, result)| {
-            let error = result.err()?;
+            let error = result.as_ref().err()?;
             Some(format!("{} was not removed: {error}", leftover.what.id()))
         })
         .collect();
-    if failed.is_empty() {
-        return answer(&format!("\nall {} are removed\n", list.len()));
+    let total = list.len();
+    if let Some(signal) = signal {
+        let removed = told.filter(|(_, result)| result.is_ok());
+        let removed: Vec<&str> = removed.map(|(one, _)| one.what.id()).collect();
+        let count = removed.len();
+        let message = format!("interrupted by {signal}; {count} of {total} are removed");
+        let mut failure = Failure::new(Code::Interrupted, message).hint(AGAIN);
+        if !removed.is_empty() {
+            let text = format!("removed: {}", removed.join(", "));
+            failure.causes.push(text);
+        }
+        failure.causes.extend(failed);
+        return Err(failure);
     }
-    let message = format!("{} of {} were not removed", failed.len(), list.len());
-    let mut failure = Failure::new(Code::Aws, message)
-        .hint("try again later: goldseed sweep --yes; what is left is found again");
+    if failed.is_empty() {
+        return answer(&format!("\nall {total} are removed\n"));
+    }
+    let message = format!("{} of {total} were not removed", failed.len());
+    let mut failure = Failure::new(Code::Aws, message).hint(AGAIN);
     failure.causes = failed;
     Err(failure)
+}
+
+/// How a sweep goes on.
+const AGAIN: &str = "go on with: goldseed sweep --yes; what is left is found again";
+
+/// What stays and is worth a word, a line each.
+fn staying(list: &[Stays]) -> String {
+    list.iter().fold(String::new(), |text, stays| {
+        let gap = if text.is_empty() { "\n" } else { "" };
+        format!("{text}{gap}{}: {}\n", stays.id, stays.why)
+    })
 }
 
 fn table(list: &[Leftover]) -> String {
@@ -84,21 +129,22 @@ fn table(list: &[Leftover]) -> String {
         })
         .collect();
     let mut text = display::table(&HEADERS, &rows, display::answer_columns());
-    let known: f64 = list.iter().filter_map(|leftover| leftover.monthly).sum();
-    let unknown = list
-        .iter()
-        .filter(|leftover| leftover.monthly.is_none())
-        .count();
-    write!(
-        text,
-        "\ntogether about ${known:.2} a month by the list prices of us-east-1"
-    )
-    .expect("a String takes everything");
-    if unknown > 0 {
-        write!(text, ", without {unknown} of unknown price").expect("a String takes everything");
-    }
-    text.push('\n');
+    text.push_str(&together(list));
     text
+}
+
+/// What all of it costs, in a sentence.
+fn together(list: &[Leftover]) -> String {
+    let prices = list.iter().filter_map(|leftover| leftover.monthly);
+    // An empty sum is minus zero.
+    let known: f64 = prices.clone().fold(0.0, std::ops::Add::add);
+    match list.len() - prices.count() {
+        0 => format!("\ntogether about ${known:.2} a month by the list prices of us-east-1\n"),
+        all if all == list.len() => "\nwhat it costs a month is not known\n".to_owned(),
+        unknown => format!(
+            "\ntogether about ${known:.2} a month by the list prices of us-east-1, without {unknown} of unknown price\n"
+        ),
+    }
 }
 
 /// A price for people; what costs nothing has none.

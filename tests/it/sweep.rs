@@ -7,7 +7,8 @@ use std::time::Duration;
 use aws_sdk_ec2::types::Tag;
 use goldseed::sandbox::{Fate, Hook};
 
-use super::world::{Output, World, mutates};
+use super::unsent::{assert_says, minutes_pass};
+use super::world::{Output, World, mutates, send_signal};
 
 /// A run that nobody knows any more.
 const OLD: &str = "20200101-000000-0001";
@@ -258,9 +259,180 @@ fn a_process_whose_record_was_removed_stops() {
     });
     assert_eq!(slow.code, Some(4), "{slow}");
     assert!(slow.stderr.contains("is not there any more"), "{slow}");
+    assert_says(&slow, "/1 was deleted: this process stops");
+    assert_says(&slow, "`goldseed sweep` removes it");
+    for verb in ["resume", "abandon"] {
+        let offer = format!("goldseed {verb} 2");
+        assert!(!slow.stderr.contains(&offer), "{slow}");
+    }
     let parameters = world.parameters();
     assert!(
         !parameters.keys().any(|name| name.contains("/runs/")),
         "{parameters:?}"
     );
+}
+
+/// More than a day passes: what was left then is expired, and no lease is in force.
+fn days_pass(world: &World) {
+    let expired = [("goldseed:expires", "2020-01-02T00:00:00Z")];
+    if !ours(world).is_empty() {
+        tag(world, ours(world), &expired);
+    }
+    minutes_pass(world);
+    let days = jiff::SignedDuration::from_hours(50);
+    world.sandbox.age_parameters(days);
+}
+
+#[test]
+fn a_run_that_nobody_goes_on_with_ends_once_what_it_made_is_removed() {
+    let world = World::new();
+    let run = killed_at(&world, ["build", "shop"], "RunInstances", 1).run_id();
+    days_pass(&world);
+    let shown = world.succeed(["sweep"]);
+    assert!(shown.stdout.contains("unfinished build"), "{shown}");
+    // What cannot be removed keeps its run from ending.
+    world.sandbox.set_hook(Some(Hook::new(|request| {
+        if request.operation == "DeregisterImage" {
+            return Fate::refused("UnauthorizedOperation", "not authorized");
+        }
+        Fate::Serve
+    })));
+    let refused = world.run(["sweep", "--yes"]);
+    world.sandbox.set_hook(None);
+    assert_eq!(refused.code, Some(5), "{refused}");
+    assert_says(&refused, "something that it made was not removed");
+    assert!(
+        !world.succeed(["runs"]).stdout.contains("abandoned"),
+        "{refused}"
+    );
+    let swept = world.succeed(["sweep", "--yes"]);
+    assert_eq!(ours(&world), BTreeSet::new(), "{swept}");
+    let runs = world.succeed(["runs"]);
+    assert!(runs.stdout.contains("sweep by ada"), "{runs}");
+    assert!(runs.stdout.contains("abandoned"), "{runs}");
+    let resumed = world.run(["resume", &run]);
+    assert_says(&resumed, "has ended: abandoned");
+    assert_says(&world.run(["resume"]), "no run is unfinished");
+    let parameters = world.parameters();
+    let pages = parameters.keys().filter(|name| name.contains(&run));
+    assert_eq!(pages.count(), 1);
+}
+
+#[test]
+fn a_run_that_may_have_changed_something_does_not_end_by_a_sweep() {
+    let world = World::new();
+    let run = killed_at(&world, ["rebuild", "shop"], "UpdateEnvironment", 1).run_id();
+    world.until_ready();
+    days_pass(&world);
+    let swept = world.succeed(["sweep", "--yes"]);
+    assert!(!swept.stdout.contains("unfinished rebuild"), "{swept}");
+    assert!(swept.stdout.contains("it may have swapped"), "{swept}");
+    assert!(
+        swept.stdout.contains(&format!("goldseed resume {run}")),
+        "{swept}"
+    );
+    world.succeed(["resume", &run]);
+}
+
+#[test]
+fn what_is_not_expired_keeps_its_run_from_ending() {
+    let world = World::new();
+    let run = killed_at(&world, ["build", "shop"], "RunInstances", 1).run_id();
+    let days = jiff::SignedDuration::from_hours(50);
+    world.sandbox.age_parameters(days);
+    let swept = world.succeed(["sweep", "--yes"]);
+    assert!(swept.stdout.contains("have left nothing"), "{swept}");
+    world.succeed(["resume", &run]);
+}
+
+#[test]
+fn an_image_stays_with_a_snapshot_that_somebody_keeps() {
+    let world = World::new();
+    killed_at(&world, ["build", "shop"], "RunInstances", 1);
+    make_old(&world);
+    let snapshot = ours(&world).into_iter().find(|id| id.starts_with("snap-"));
+    tag(&world, snapshot, &[("goldseed:keep", "yes")]);
+    let swept = world.succeed(["sweep", "--yes"]);
+    assert!(swept.stdout.contains("carries goldseed:keep"), "{swept}");
+    assert!(world.images("raw")[0].is_usable(), "{swept}");
+    assert!(ours(&world).iter().any(|id| id.starts_with("snap-")));
+}
+
+#[test]
+fn a_lease_that_cannot_be_read_is_told_and_stops_no_other_pipeline() {
+    let world = World::new();
+    killed_at(&world, ["build", "shop"], "CreateImage", 2);
+    make_old(&world);
+    let gone = "/goldseed/environments/e-gone/lease/1";
+    world.put_parameter(gone, "garbage");
+    let swept = world.succeed(["sweep", "--yes"]);
+    assert!(swept.stdout.contains(gone), "{swept}");
+    assert_eq!(ours(&world), BTreeSet::new(), "{swept}");
+
+    let environment = world.environment()["id"].as_str().unwrap().to_owned();
+    let name = format!("/goldseed/environments/{environment}/lease/7");
+    world.put_parameter(&name, "garbage");
+    let status = world.succeed(["status", "shop"]);
+    assert!(status.stdout.contains(&name), "{status}");
+    assert!(status.stdout.contains("base image"), "{status}");
+    let refused = world.run(["rebuild", "shop"]);
+    assert_eq!(refused.code, Some(1), "{refused}");
+    assert_says(
+        &refused,
+        "once nobody runs goldseed there, it may be deleted",
+    );
+    assert_says(&refused, &name);
+    let call = world.ssm().delete_parameter().name(&name);
+    world.wait_for(call.send()).unwrap();
+    world.succeed(["resume", &refused.run_id()]);
+}
+
+#[test]
+fn an_interrupted_sweep_says_what_is_removed() {
+    let world = World::new();
+    killed_at(&world, ["build", "shop"], "CreateImage", 2);
+    make_old(&world);
+    let pid: Arc<OnceLock<u32>> = Arc::default();
+    let process = Arc::clone(&pid);
+    world.sandbox.set_hook(Some(Hook::new(move |request| {
+        if request.operation != "TerminateInstances" {
+            return Fate::Serve;
+        }
+        send_signal(*process.wait(), "INT");
+        // Its answer is on its way when the signal comes.
+        Fate::Stall(Duration::from_millis(300))
+    })));
+    let output = world.goldseed(["sweep", "--yes"]).run_as(&pid);
+    world.sandbox.set_hook(None);
+    assert_eq!(output.code, Some(130), "{output}");
+    assert_says(&output, "1 of 3 are removed");
+    assert_says(&output, "removed: i-");
+    assert_says(&output, "goldseed sweep --yes");
+    assert_eq!(world.count("DeregisterImage"), 0, "{output}");
+    world.succeed(["sweep", "--yes"]);
+    assert_eq!(ours(&world), BTreeSet::new());
+}
+
+#[test]
+fn a_signal_while_something_is_only_looked_at_ends_it() {
+    let world = World::new();
+    for arguments in [&["runs"][..], &["sweep"], &["status", "shop"]] {
+        let pid: Arc<OnceLock<u32>> = Arc::default();
+        let process = Arc::clone(&pid);
+        world.sandbox.set_hook(Some(Hook::new(move |request| {
+            if request.operation != "GetCallerIdentity" {
+                return Fate::Serve;
+            }
+            send_signal(*process.wait(), "INT");
+            Fate::Stall(Duration::from_secs(5))
+        })));
+        let goldseed = match arguments {
+            [one] => world.goldseed([one]),
+            [one, other] => world.goldseed([one, other]),
+            _ => unreachable!(),
+        };
+        let output = goldseed.run_as(&pid);
+        assert_eq!(output.code, Some(130), "{arguments:?}: {output}");
+        assert_says(&output, "nothing was changed");
+    }
 }

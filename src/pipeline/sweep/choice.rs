@@ -80,6 +80,24 @@ pub struct Leftover {
     pub monthly: Option<f64>,
 }
 
+/// Something that does not go although it looks like a leftover, or that keeps others from going.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stays {
+    /// Its id or name.
+    pub id: String,
+    /// Why, and what can be done about it, for people.
+    pub why: String,
+}
+
+/// What may go, in the order of its removal, and what is told of the rest.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// What may go.
+    pub leftovers: Vec<Leftover>,
+    /// What stays and is worth a word.
+    pub stays: Vec<Stays>,
+}
+
 /// What a leftover is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
@@ -91,6 +109,8 @@ pub enum What {
     Snapshot(SnapshotId),
     /// A parameter.
     Parameter(String),
+    /// A run that nobody goes on with: it gets its verdict.
+    Run(RunId),
 }
 
 impl What {
@@ -101,14 +121,18 @@ impl What {
             Self::Image(id) => id.as_str(),
             Self::Snapshot(id) => id.as_str(),
             Self::Parameter(name) => name,
+            Self::Run(run) => run.as_str(),
         }
     }
 }
 
 /// Chooses what may go, in the order of removal: instances, the images that they may run, and snapshots, which carry
 /// their own tags and are found once their image is gone.
-pub(super) fn choose(facts: &Facts) -> Vec<Leftover> {
-    let mut chosen = Vec::new();
+pub(super) fn choose(facts: &Facts) -> Found {
+    let Found {
+        leftovers: mut chosen,
+        mut stays,
+    } = Found::default();
     let mut stay: BTreeSet<&ImageId> = facts.in_use.keys().collect();
     for instance in &facts.instances {
         match of_instance(facts, instance) {
@@ -123,13 +147,23 @@ pub(super) fn choose(facts: &Facts) -> Vec<Leftover> {
     for image in &facts.images {
         // The snapshots of an image that goes go with it.
         held.extend(&image.snapshots);
-        if !stay.contains(&image.id) {
-            chosen.extend(of_image(facts, image));
+        if stay.contains(&image.id) {
+            continue;
+        }
+        if let Some(leftover) = of_image(facts, image) {
+            // Whoever deregisters it deletes them as well.
+            match image.snapshots.iter().find_map(|id| holding(facts, id)) {
+                Some(why) => stays.push(Stays {
+                    id: image.id.to_string(),
+                    why: format!("the {} stays: {why}", leftover.label),
+                }),
+                None => chosen.push(leftover),
+            }
         }
     }
     for snapshot in &facts.snapshots {
         if !held.contains(&snapshot.id)
-            && let Some(reason) = reason(facts, &snapshot.tags, &["raw", "golden"])
+            && let Some(reason) = reason(facts, &snapshot.tags, &IMAGES)
         {
             let monthly = Some(prices::snapshots(snapshot.size));
             let what = What::Snapshot(snapshot.id.clone());
@@ -138,7 +172,39 @@ pub(super) fn choose(facts: &Facts) -> Vec<Leftover> {
             chosen.push(reason.leftover(what, label, since, monthly));
         }
     }
-    chosen
+    Found {
+        leftovers: chosen,
+        stays,
+    }
+}
+
+/// The roles of images and of their snapshots.
+const IMAGES: [&str; 2] = ["raw", "golden"];
+
+/// Why a snapshot of an image must not go with it; none: it may.
+fn holding(facts: &Facts, id: &SnapshotId) -> Option<String> {
+    let Some(snapshot) = facts.snapshots.iter().find(|one| one.id == *id) else {
+        return Some(format!("its snapshot {id} does not carry this tool's tags"));
+    };
+    if snapshot.tags.contains_key(tags::KEEP) {
+        return Some(format!("its snapshot {id} carries {}", tags::KEEP));
+    }
+    let role = snapshot.tags.get(tags::ROLE);
+    let known = role.is_some_and(|role| IMAGES.contains(&role.as_str()));
+    (!known).then(|| format!("its snapshot {id} has no role that this version knows"))
+}
+
+/// Whether something of a run is not expired yet: then the run is not over either.
+pub(super) fn is_awaited(facts: &Facts, run: &RunId) -> bool {
+    let instances = facts.instances.iter().filter(|one| in_use::is_ours(one));
+    let instances = instances.map(|one| &one.tags);
+    let images = facts.images.iter().map(|one| &one.tags);
+    let snapshots = facts.snapshots.iter().map(|one| &one.tags);
+    instances
+        .chain(images)
+        .chain(snapshots)
+        .filter(|tags| tags.get(tags::RUN).is_some_and(|of| of == run.as_str()))
+        .any(|tags| !tags.contains_key(tags::KEEP) && !is_expired(tags, run, facts.now))
 }
 
 fn of_instance(facts: &Facts, instance: &Instance) -> Option<Leftover> {
@@ -156,7 +222,7 @@ fn of_instance(facts: &Facts, instance: &Instance) -> Option<Leftover> {
 }
 
 fn of_image(facts: &Facts, image: &Image) -> Option<Leftover> {
-    let reason = reason(facts, &image.tags, &["raw", "golden"])?;
+    let reason = reason(facts, &image.tags, &IMAGES)?;
     // An image that was proved is there to be promoted, and one in quarantine says what not to build again.
     let golden = reason.role == "golden";
     if golden && image.tags.get(tags::PROVED).map(String::as_str) != Some("no")
@@ -228,13 +294,16 @@ fn reason(facts: &Facts, of: &Tags, roles: &[&str]) -> Option<Reason> {
 }
 
 /// Whether something is expired: by its tag, or, as golden images have none, by its run's start. What cannot be read is
-/// not expired.
+/// not expired, nor is anything else that has lost its tag.
 fn is_expired(of: &Tags, run: &RunId, now: Timestamp) -> bool {
     match of.get(tags::EXPIRES) {
         Some(text) => text.parse::<Timestamp>().is_ok_and(|expires| expires < now),
-        None => run
-            .started()
-            .is_some_and(|started| is_past(started, EXPIRY, now)),
+        None => {
+            of.get(tags::ROLE).is_some_and(|role| role == "golden")
+                && run
+                    .started()
+                    .is_some_and(|started| is_past(started, EXPIRY, now))
+        }
     }
 }
 

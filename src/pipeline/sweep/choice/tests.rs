@@ -77,7 +77,7 @@ fn facts() -> Facts {
 }
 
 fn chosen(facts: &Facts) -> Vec<String> {
-    let chosen = choose(facts);
+    let chosen = choose(facts).leftovers;
     chosen.iter().map(|one| one.what.id().to_owned()).collect()
 }
 
@@ -94,7 +94,7 @@ fn what_a_dead_run_left_goes_machines_first() {
         chosen(&facts),
         ["i-seed", "i-proof", "ami-raw", "ami-golden"]
     );
-    let all = choose(&facts);
+    let all = choose(&facts).leftovers;
     assert_eq!(all[0].why, "its run has ended: done");
     assert_eq!(all[0].label, "seed (running)");
     assert_eq!(all[0].run, Some(RunId::new(RUN)));
@@ -120,7 +120,7 @@ fn nothing_of_a_run_that_somebody_may_be_at_goes() {
             .collect(),
         instances: vec![instance("seed", &[])],
         images: vec![image("raw", &[])],
-        snapshots: vec![snapshot("golden")],
+        snapshots: vec![snapshot("raw"), snapshot("golden")],
         ..facts()
     };
     assert!(chosen(&everything(Some(RunState::Live))).is_empty());
@@ -171,6 +171,7 @@ fn what_is_in_use_stays() {
     let unproved = image("golden", &[(tags::PROVED, "no")]);
     let facts = Facts {
         images: vec![image("raw", &[]), unproved],
+        snapshots: vec![snapshot("raw"), snapshot("golden")],
         in_use: InUse::from([(ImageId::new("ami-golden"), "the ledger".to_owned())]),
         ..facts()
     };
@@ -183,6 +184,48 @@ fn what_somebody_keeps_stays_with_what_it_was_started_from() {
         instances: vec![instance("seed", &[(tags::KEEP, "yes")])],
         images: vec![image("raw", &[])],
         snapshots: vec![snapshot("raw")],
+        ..facts()
+    };
+    assert!(chosen(&facts).is_empty());
+}
+
+#[test]
+fn an_image_stays_with_a_snapshot_that_must_not_go() {
+    for (tag, value, why) in [
+        (Some(tags::KEEP), "yes", "carries goldseed:keep"),
+        (
+            Some(tags::ROLE),
+            "backup",
+            "has no role that this version knows",
+        ),
+        (None, "", "does not carry this tool's tags"),
+    ] {
+        let mut of_raw = snapshot("raw");
+        if let Some(key) = tag {
+            of_raw.tags.insert(key.to_owned(), value.to_owned());
+        }
+        let facts = Facts {
+            images: vec![image("raw", &[])],
+            // Of one without our tags nobody tells.
+            snapshots: tag.map(|_| of_raw).into_iter().collect(),
+            ..facts()
+        };
+        let found = choose(&facts);
+        assert_eq!(found.leftovers, [], "{why}");
+        let expected = Stays {
+            id: "ami-raw".into(),
+            why: format!("the raw image stays: its snapshot snap-raw {why}"),
+        };
+        assert_eq!(found.stays, [expected]);
+    }
+}
+
+#[test]
+fn what_has_lost_its_date_stays() {
+    let mut seed = instance("seed", &[]);
+    seed.tags.remove(tags::EXPIRES);
+    let facts = Facts {
+        instances: vec![seed],
         ..facts()
     };
     assert!(chosen(&facts).is_empty());
