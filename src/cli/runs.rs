@@ -330,4 +330,18 @@ mod tests {
         // A clock that is behind the service's.
         assert!(is_recent(ago(-60), now, RECENT));
     }
+    #[test]
+    fn a_run_is_offered_with_where_it_is() {
+        let text = r#"{"f":1,"tool":"0","run":"20260101-000000-0001","pipeline":"shop","verb":"build","env":"e","at":0,
+            "who":"ada@vm","plan":{},"steps":[],"w":{"n":"x","q":0}}"#;
+        let mut record: RunRecord = serde_json::from_str(text).unwrap();
+        let begins = "goldseed resume 20260101-000000-0001: build of shop";
+        assert_eq!(
+            offered(&record),
+            format!("{begins}, before its first step, by ada@vm")
+        );
+        let step = r#"[{"s":"image/golden","t":0}]"#;
+        record.steps = serde_json::from_str(step).unwrap();
+        assert_eq!(offered(&record), format!("{begins}, image, by ada@vm"));
+    }
 }

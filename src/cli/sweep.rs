@@ -155,3 +155,39 @@ fn price(monthly: Option<f64>) -> String {
         Some(monthly) => format!("about ${monthly:.2}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::What;
+
+    fn leftover(monthly: Option<f64>) -> Leftover {
+        Leftover {
+            what: What::Parameter("/goldseed/shop/runs/r/1".into()),
+            label: "record".into(),
+            run: None,
+            pipeline: "shop".into(),
+            since: None,
+            why: String::new(),
+            monthly,
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_the_costs_is_summed_up_and_nothing_is_made_up() {
+        let said = |prices: &[Option<f64>]| {
+            let list: Vec<Leftover> = prices.iter().copied().map(leftover).collect();
+            together(&list).trim().to_owned()
+        };
+        assert_eq!(said(&[None]), "what it costs a month is not known");
+        let of_region = "a month by the list prices of us-east-1";
+        assert_eq!(
+            said(&[Some(0.0)]),
+            format!("together about $0.00 {of_region}")
+        );
+        assert_eq!(
+            said(&[Some(1.0), None, Some(0.5)]),
+            format!("together about $1.50 {of_region}, without 1 of unknown price")
+        );
+    }
+}

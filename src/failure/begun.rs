@@ -9,7 +9,7 @@ impl From<AbandonError> for Failure {
         let failure = Self::new(ExitCode::Refused, error.to_string());
         match error {
             AbandonError::Ended { .. } => {
-                failure.hint("`goldseed sweep` shows what dead runs have left")
+                failure.hint("`goldseed sweep` shows whether dead runs have left anything")
             }
             AbandonError::Begun {
                 run,
