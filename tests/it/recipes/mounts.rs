@@ -46,7 +46,7 @@ fn ground(helper: bool) -> tempfile::TempDir {
 }
 
 fn step(root: &Path, rest: &str) -> Script {
-    let step = format!("  - mount: {{path: ROOT/mnt, type: {rest}}}\n",)
+    let step = format!("  - mount: {{path: ROOT/mnt, type: {rest}}}\n")
         .replace("ROOT", root.to_str().unwrap());
     with_functions(&applied(root, &step), KERNEL)
 }

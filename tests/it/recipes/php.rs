@@ -93,10 +93,11 @@ fn what_is_set_is_what_php_itself_tells() {
         ("memory_limit", "300M"),
         ("arg_separator.output", "&"),
     ];
-    let mut lines = String::new();
-    for (name, value) in settings {
-        lines += &format!("        {name}: '{}'\n", value.replace('\'', "''"));
-    }
+    let lines = settings.map(|(name, value)| {
+        let quoted = value.replace('\'', "''");
+        format!("        {name}: '{quoted}'\n")
+    });
+    let lines = lines.concat();
     let step = format!(
         "  - php-ini:\n      name: told\n      settings:\n{lines}        \
          error_reporting: E_ALL & ~E_NOTICE\n        display_errors: 'Off'\n        \
