@@ -143,7 +143,7 @@ fn text_value(
                 node.span.clone(),
                 format!("`{{{{ {name} }}}}` without `$` is filled in in templates alone"),
             )
-            .help(format!("write `${{{{ {name} }}}}`"));
+            .help(format!("write `${{{{ {name} }}}}`; a text that is to hold the braces themselves stands in a file, `copy: files/…`"));
         return Value::Null;
     }
     if !text.contains("${{") {

@@ -54,6 +54,11 @@ fn recipes_are_checked_without_any_pipeline() {
     let path = "recipes/greeting.yaml";
     let twice = world.succeed(["recipe", "check", path, path]);
     assert_eq!(twice.stdout, one.stdout);
+    let unknown = world.run(["recipe", "check", "nobody", "odd", "nothing"]);
+    assert_eq!(unknown.code, Some(3), "{unknown}");
+    for said in ["`nobody`", "did you mean `file`?", "`nothing`"] {
+        assert!(unknown.stderr.contains(said), "{said}: {unknown}");
+    }
     let odd = world.run(["recipe", "check", "odd", "odd"]);
     assert_eq!(
         odd.stderr.matches("did you mean `file`?").count(),

@@ -25,6 +25,7 @@ pub(super) fn run(library: &Library, check: &Check) -> Result<ExitCode, Failure>
     };
     let mut mistakes = Diagnostics::default();
     let mut text = String::new();
+    let mut others = Vec::new();
     let mut good = Vec::new();
     for name in &wanted {
         let is_file = Path::new(name)
@@ -45,18 +46,38 @@ pub(super) fn run(library: &Library, check: &Check) -> Result<ExitCode, Failure>
                     }
                 }
             }
-            Err(error) => return Err(load_failure(library, error)),
+            Err(error) => others.push(load_failure(library, error)),
         }
     }
-    let mut told = HashSet::new();
-    for path in good.iter().filter(|path| told.insert(path.as_str())) {
+    let mut shown = HashSet::new();
+    for path in good.iter().filter(|path| shown.insert(path.as_str())) {
         writeln!(text, "{path}: no mistakes").expect("a String takes everything");
     }
     if wanted.is_empty() {
         text.push_str("this project has no recipes of its own\n");
     }
     answer(&text)?;
-    mistakes.or(ExitCode::Done).map_err(Failure::from)
+    told(mistakes, others)
+}
+
+/// Ends with all that was found: mistakes in recipes, and recipes that could not be had.
+fn told(mistakes: Diagnostics, others: Vec<Failure>) -> Result<ExitCode, Failure> {
+    let mut others = others.into_iter();
+    let mut failure = match (mistakes.is_empty(), others.len()) {
+        (true, 0) => return Ok(ExitCode::Done),
+        (true, _) => others.next().unwrap_or_else(|| Failure::from(mistakes)),
+        (false, _) => Failure::from(mistakes),
+    };
+    for other in others {
+        if !failure.excerpts.is_empty() {
+            failure.excerpts.push_str("\n\n");
+        }
+        write!(failure.excerpts, "error: {}", other.message).expect("a String takes everything");
+        for hint in other.hints {
+            write!(failure.excerpts, "\n  = help: {hint}").expect("a String takes everything");
+        }
+    }
+    Err(failure)
 }
 
 fn own(library: &Library) -> Vec<String> {
