@@ -118,6 +118,7 @@ gs_check_command() {
   while [ "$gs_count" -gt 0 ]; do
     gs_text=$(cat "$gs_work/text.$gs_count")
     grep -q -F -e "$gs_text" "$gs_work/output" || {
+      if [ -s "$gs_work/output" ]; then tail -n 20 "$gs_work/output"; else gs_say 'the command printed nothing'; fi
       gs_say "the output does not hold: $gs_text"
       return 1
     }

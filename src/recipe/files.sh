@@ -143,7 +143,10 @@ gs_ini() {
       here = ""; last[""] = 0
     }
     {
-      line = $0; bare = trim(line)
+      line = $0
+      # What some editors of Windows begin a file with.
+      if (NR == 1 && index(line, "\357\273\277") == 1) { mark = substr(line, 1, 3); line = substr(line, 4) }
+      bare = trim(line)
       if (bare ~ /^\[.*\]$/) { here = substr(bare, 2, length(bare) - 2); if (!(here in last)) last[here] = 0 }
       else if (bare !~ /^[;#]/ && (eq = index(bare, "=")) && ((name = here "\t" trim(substr(bare, 1, eq - 1))) in want)) {
         w = want[name]
@@ -160,7 +163,7 @@ gs_ini() {
         if (s in last) after[last[s]] = after[last[s]] text
         else { if (!(s in added)) { order[++news] = s; added[s] = "" }; added[s] = added[s] text }
       }
-      printf "%s", after[0]
+      printf "%s%s", mark, after[0]
       for (i = 1; i <= lines; i++) { print out[i]; if (i in after) printf "%s", after[i] }
       for (i = 1; i <= news; i++) printf "\n[%s]\n%s", order[i], added[order[i]]
     }'

@@ -166,4 +166,3 @@ gs_php_install() {
   gs_say "no package brings the extension $gs_extension; looked for: $*"
   return 1
 }
-gs_apt_knows() { apt-cache -q show "$1" > /dev/null 2>&1; }

@@ -30,8 +30,16 @@ gs_install() {
   gs_dpkg_whole || return 1
   gs_apt_renew
   apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef \
-    -o Dpkg::Options::=--force-confold install "$@" < /dev/null
+    -o Dpkg::Options::=--force-confold install "$@" < /dev/null && return 0
+  gs_status=$?
+  for gs_name in "$@"; do
+    if [ -d "$gs_root/run/sandbox/packages" ] && ! gs_apt_knows "$gs_name"; then
+      gs_say "machines of the local AWS have those packages alone that scripts/setup fetched, and $gs_name is none of them"
+    fi
+  done
+  return "$gs_status"
 }
+gs_apt_knows() { apt-cache -q show "$1" > /dev/null 2>&1; }
 # What a killed run left half-way is set right. dpkg does not wait for its lock, as apt does; whoever has it may be the one
 # who is half-way.
 gs_dpkg_whole() {
@@ -372,16 +380,16 @@ gs_shell() {
       *)
         # Another program reads it from a file of the user's own; other shells end at the first failure too.
         command -v "$1" > /dev/null || { gs_say "the script is for $1, and that is not here; a package step has to bring it first"; exit 127; }
-        gs_own=
+        gs_stops=
         for gs_name in "$@"; do
-          case ${gs_name##*/} in sh | ash | bash | dash | ksh | mksh | zsh) gs_own=-e ;; esac
+          case ${gs_name##*/} in sh | ash | bash | dash | ksh | mksh | zsh) gs_stops=-e ;; esac
         done
         umask 077
         printf '%s\n' "$gs_command" > "$gs_script" && chown "$gs_user" "$gs_script" || exit 126
         umask 022
         gs_name=$1
         shift
-        set -- "$gs_name" ${1:+"$*"} ${gs_own:+"$gs_own"} "$gs_script"
+        set -- "$gs_name" ${1:+"$*"} ${gs_stops:+"$gs_stops"} "$gs_script"
         ;;
     esac
     [ "$gs_user" = root ] || set -- runuser -u "$gs_user" -- "$@"

@@ -30,9 +30,11 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
 /// As `php -m` prints it, in small letters.
 fn extension(node: &Node, review: &Review) -> Option<String> {
     let text = document::text(node, review)?.to_lowercase();
+    // Its engine's own are printed as `Zend OPcache`.
+    let text = text.strip_prefix("zend ").unwrap_or(&text);
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     if !text.is_empty() && text.bytes().all(allowed) {
-        return Some(text);
+        return Some(text.to_owned());
     }
     let finding = review.error(
         node.span.clone(),

@@ -65,7 +65,7 @@ gs_install() { echo "$1" >> "$GOLDSEED_ROOT/installed"; case $1 in php8.2-mysql)
             let step = format!("  - php-extension: {names}\n");
             with_functions(&applied(root.path(), &step), functions)
         };
-        let script = extensions("[opcache, mysqli, redis]");
+        let script = extensions("[opcache, Zend OPcache, mysqli, redis]");
         assert_eq!(first_result(&script, &shell, root.path()).0, Changed);
         assert_eq!(first_result(&script, &shell, root.path()).0, Unchanged);
         let installed = fs_err::read_to_string(root.path().join("installed")).unwrap();

@@ -253,3 +253,69 @@ fn an_owner_may_be_a_number_with_a_name_or_without() {
         }
     }
 }
+
+#[test]
+fn a_mark_at_the_beginning_of_a_file_hides_no_section_of_it() {
+    const MARK: &str = "\u{feff}";
+    for awk in awks() {
+        for shell in shells() {
+            let root = tempfile::tempdir().unwrap();
+            let file = root.path().join("app.ini");
+            let step = format!(
+                "  - ini: {{path: {}, set: {{main: {{a: 2}}, \"\": {{top: 1}}}}}}\n",
+                file.display()
+            );
+            let script = with_functions(&applied(root.path(), &step), &awk);
+            for (before, after) in [
+                (
+                    "[main]\r\na = 1\r\nb = 1\r\n",
+                    "top = 1\n[main]\r\na = 2\nb = 1\r\n",
+                ),
+                ("top = 3\n[main]\n", "top = 1\n[main]\na = 2\n"),
+            ] {
+                fs_err::write(&file, format!("{MARK}{before}")).unwrap();
+                let (result, log) = first_result(&script, &shell, root.path());
+                assert_eq!(result, Changed, "{shell:?} {awk}: {log}");
+                assert_eq!(
+                    fs_err::read_to_string(&file).unwrap(),
+                    format!("{MARK}{after}"),
+                    "{shell:?} {awk}"
+                );
+                let (result, log) = first_result(&script, &shell, root.path());
+                assert_eq!(result, Unchanged, "{shell:?} {awk}: {log}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_package_that_the_local_aws_does_not_have_is_told_as_such() {
+    let functions = r#"
+PATH=$GOLDSEED_ROOT/bin:$PATH
+gs_apt_missing() { return 0; }
+gs_dpkg_whole() { :; }
+gs_apt_renew() { :; }
+"#;
+    for shell in shells() {
+        let root = tempfile::tempdir().unwrap();
+        fs_err::create_dir(root.path().join("bin")).unwrap();
+        for (name, does) in [
+            ("apt-get", "echo 'E: Unable to locate'; exit 100"),
+            ("apt-cache", "[ $3 = nginx ]"),
+        ] {
+            let program = root.path().join("bin").join(name);
+            fs_err::write(&program, format!("#!/bin/sh\n{does}\n")).unwrap();
+            super::set_mode(&program, 0o755);
+        }
+        let script = applied(root.path(), "  - package: [nginx, tomcat10]\n");
+        let script = with_functions(&script, functions);
+        let log = failure(&script, &shell, root.path());
+        assert!(!log.contains("scripts/setup"), "{shell:?}: {log}");
+        fs_err::create_dir_all(root.path().join("run/sandbox/packages")).unwrap();
+        let log = failure(&script, &shell, root.path());
+        let wanted =
+            "have those packages alone that scripts/setup fetched, and tomcat10 is none of them";
+        assert!(log.contains(wanted), "{shell:?}: {log}");
+        assert!(!log.contains("nginx is none"), "{shell:?}: {log}");
+    }
+}

@@ -300,7 +300,10 @@ fn checks_pass_and_fail_with_a_reason() {
         let (code, lines, log) = run(&bad, &shell, root.path(), &[]);
         assert_eq!(code, 1, "{shell:?}: {log}");
         assert_eq!(results(&lines)["written/check-1"], StepResult::Ok);
-        assert!(log.contains("the output does not hold: other"), "{log}");
+        assert!(
+            log.contains("some words\nthe output does not hold: other"),
+            "{shell:?}: {log}"
+        );
         let (code, _, log) = run(&endless, &shell, root.path(), &[]);
         assert_eq!(code, 1, "{shell:?}: {log}");
         assert!(log.contains("stopped after 1 s"), "{shell:?}: {log}");
