@@ -290,12 +290,12 @@ fn a_mark_at_the_beginning_of_a_file_hides_no_section_of_it() {
 
 #[test]
 fn a_package_that_the_local_aws_does_not_have_is_told_as_such() {
-    let functions = r#"
+    let functions = r"
 PATH=$GOLDSEED_ROOT/bin:$PATH
 gs_apt_missing() { return 0; }
 gs_dpkg_whole() { :; }
 gs_apt_renew() { :; }
-"#;
+";
     for shell in shells() {
         let root = tempfile::tempdir().unwrap();
         fs_err::create_dir(root.path().join("bin")).unwrap();
