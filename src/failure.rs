@@ -277,6 +277,8 @@ impl From<PipelineError> for Failure {
                 .hint("look at the machine's load and memory, or reboot it; what it was doing is attached to again, or done again, by `goldseed resume`"),
             PipelineError::Node(NodeError::Interrupted { .. }) => Self::new(ExitCode::Aws, error.to_string())
                 .hint("look for what reboots the machine (its console, a recipe's command), then `goldseed resume`"),
+            PipelineError::OtherEnvironment { .. } => Self::new(ExitCode::Aws, error.to_string())
+                .hint("this run cannot go on: give it up, and start another for the environment that is there now"),
             PipelineError::Unseen { .. } => Self::new(ExitCode::Aws, error.to_string())
                 .hint("nothing was judged: `goldseed resume` watches it anew as soon as AWS answers"),
             PipelineError::Unsettled(_) => Self::new(ExitCode::Recipe, error.to_string())

@@ -2,7 +2,7 @@
 
 use super::{FailedMigration, RecipeFailure, Refusal, Unanswered, has_begun};
 use crate::cloud::{CloudError, WaitError};
-use crate::id::{ImageId, RunId};
+use crate::id::{EnvironmentId, ImageId, RunId};
 use crate::node::NodeError;
 use crate::record::{BaseImage, RunRecord, Verdict};
 use crate::run::{LeaseError, LedgerError, StepError, StoreError};
@@ -87,6 +87,22 @@ pub enum PipelineError {
         environment: String,
         /// What was seen last, and why no more.
         reason: String,
+    },
+    /// The environment that this run began with is gone; one of its name may be there.
+    #[error(
+        "{}: this run began with {was}, which is gone",
+        .now.as_ref().map_or_else(
+            || format!("there is no environment {environment} any more"),
+            |now| format!("{environment} is another environment now ({now})")
+        )
+    )]
+    OtherEnvironment {
+        /// The environment's name.
+        environment: String,
+        /// The one of that name, where there is one.
+        now: Option<EnvironmentId>,
+        /// The one that this run began with.
+        was: EnvironmentId,
     },
     /// The environment changed under our hands.
     #[error("{0}")]

@@ -1,6 +1,8 @@
 //! What has to be observed once: the environment, its base image and where that came from, the source instance and
 //! what a seed needs of it. It is the recorded output of a first step and never asked again.
 
+pub(super) mod again;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Context, PipelineError, Refusal, Source, preflight};
@@ -64,6 +66,7 @@ pub(super) async fn for_build(
     context: &Context<'_>,
 ) -> Result<Ground, PipelineError> {
     let Context { cloud, plan, .. } = *context;
+    let goes_on = run.record().is_done("observe/ground") && !run.record().is_done("prove/tag");
     let ground = run
         .step(
             "observe/ground",
@@ -71,6 +74,9 @@ pub(super) async fn for_build(
             async || ground(context).await,
         )
         .await?;
+    if goes_on {
+        again::same_environment(context, &ground.environment).await?;
+    }
     if ground.generation + 1 >= OLD_AGE {
         cloud.events().warn(format!(
             "this will be image number {} since the platform's stock image: it is time to rebase \

@@ -235,6 +235,27 @@ fn a_disabled_image_is_seen_refused_by_name_and_its_quarantine_holds() {
 }
 
 #[test]
+fn an_environment_that_is_made_anew_in_the_middle_is_told_and_its_run_can_be_given_up() {
+    let world = World::new();
+    let run = killed(&world, begins_recipes).run_id();
+    world.replace_environment();
+    let output = world.run(["resume", &run]);
+    assert_says(
+        &output,
+        5,
+        &[
+            "shop-prod is another environment now (e-",
+            "this run began with e-",
+            &format!("goldseed abandon {run}"),
+        ],
+    );
+    assert!(!output.stderr.contains("goldseed resume"), "{output}");
+    world.succeed(["abandon", &run]);
+    assert!(world.machines().is_empty());
+    world.succeed(["rebuild", "shop"]);
+}
+
+#[test]
 fn a_seed_that_is_terminated_in_the_middle_is_replaced() {
     let world = World::new();
     let end = || terminate(&world, &world.machine("seed"));

@@ -78,6 +78,10 @@ pub(super) async fn explain(
             format!("goldseed status {name}"),
             format!("goldseed history {name}"),
         ],
+        (PipelineError::OtherEnvironment { .. }, None) => {
+            let data = pipeline::changed_data(run.record()).map_or("", |_| " --data-stays");
+            vec![format!("{ABANDON} {id}{data}")]
+        }
         (_, None) => ways_on(run),
     };
     let overtaken = matches!(error, PipelineError::Overtaken { .. });
@@ -131,7 +135,11 @@ pub(super) async fn explain(
         ));
     }
     failure.hints.extend(next.iter().map(|way| {
-        if overtaken {
+        if let [only] = next.as_slice()
+            && only.starts_with(ABANDON)
+        {
+            format!("remove what it made: {only}")
+        } else if overtaken {
             format!("the image of this run is not of what is in service now; if it is wanted all the same: {way}")
         } else {
             offered(way)

@@ -3,7 +3,7 @@
 use super::{Direction, Swapped, Way};
 use crate::cloud::{CloudError, ConfigurationSet, ErrorKind, Guard};
 use crate::id::{EnvironmentId, ImageId};
-use crate::pipeline::{Context, PipelineError};
+use crate::pipeline::{Context, PipelineError, observe};
 use crate::record::BaseImage;
 use crate::run::Ledger;
 
@@ -127,12 +127,7 @@ pub(super) async fn names_image(
     let environment = cloud
         .environment(&plan.environment, plan.application.as_deref())
         .await?;
-    if environment.id != *id {
-        return Err(PipelineError::Disturbed(format!(
-            "{} is another environment now ({}, was {id})",
-            environment.name, environment.id
-        )));
-    }
+    observe::again::must_be(&environment, id)?;
     let sets = cloud.configuration_sets(&environment).await?;
     // Settings without an image are those of the platform's own.
     let named = |set: &&ConfigurationSet| match set.image() {
