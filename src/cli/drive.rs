@@ -48,6 +48,7 @@ pub(super) async fn start(
     pipeline: &str,
     work: Work,
 ) -> Result<ExitCode, Failure> {
+    work.must_name_an_image()?;
     let (settings, library) = guard::read(invocation)?;
     let plan =
         Plan::make(&settings, pipeline, &library).map_err(|error| unplanned(error, &work))?;

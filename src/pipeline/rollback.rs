@@ -111,13 +111,15 @@ fn is_of_the_call(error: &PipelineError) -> bool {
     matches!(error, PipelineError::Cloud(error) if error.kind != ErrorKind::HeldBack)
 }
 
-/// Clears the way back: no update is under way, and no draft of ours is left beside the deployed settings.
+/// Clears the way back: no update is under way, and no draft of ours is left beside the deployed settings. `begun`: an
+/// earlier process of this run may have sent the update back.
 pub(super) async fn clear(
     context: &Context<'_>,
     held: &mut Held,
     ready: &Ready,
+    begun: bool,
 ) -> Result<(), PipelineError> {
-    settle(context, held, ready).await?;
+    settle(context, held, ready, begun).await?;
     no_failed_draft(context, held, &ready.target_image).await
 }
 
@@ -156,6 +158,7 @@ async fn settle(
     context: &Context<'_>,
     held: &mut Held,
     ready: &Ready,
+    begun: bool,
 ) -> Result<(), PipelineError> {
     let Context { cloud, plan, .. } = *context;
     let environment = cloud
@@ -164,6 +167,11 @@ async fn settle(
     if !environment.is_ready() && environment.abortable {
         let sets = cloud.configuration_sets(&environment).await?;
         let of_ours = |set: &&ConfigurationSet| set.image().as_ref() == Some(&ready.target_image);
+        let goes_back = |set: &ConfigurationSet| match set.image() {
+            Some(image) => image == ready.previous_image,
+            None => ready.previous.image().is_none(),
+        };
+        let back = begun && sets.iter().any(|set| set.is_pending() && goes_back(set));
         let mut sets = sets.iter().filter(of_ours);
         let ours = sets.clone().any(ConfigurationSet::is_pending)
             && !sets.any(ConfigurationSet::is_deployed);
@@ -178,6 +186,11 @@ async fn settle(
                 )),
                 other => other?,
             }
+        } else if back {
+            cloud.events().note(format!(
+                "an update of {} to {} is under way already, as this run has asked for: it is waited for",
+                plan.environment, ready.previous
+            ));
         } else {
             cloud.events().warn(format!(
                 "the update of {} that is under way is not of this run: it is waited for",

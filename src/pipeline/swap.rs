@@ -178,7 +178,7 @@ pub(super) async fn update(
     let begun = has_begun(run, step);
     let done = run.announced_step(step, title, async || {
         match way.direction {
-            Direction::Back => rollback::clear(context, held, ready).await?,
+            Direction::Back => rollback::clear(context, held, ready, begun).await?,
             // What failed to bring this image before is not of this run, and must not be taken for it later.
             Direction::Forward if !begun => {
                 rollback::no_failed_draft(context, held, way.to_image).await?;

@@ -336,3 +336,16 @@ fn assert_untouched_but_denied(world: &World, before: usize) {
         assert!(harmless || !mutates(&request), "{request:?}");
     }
 }
+
+#[test]
+fn what_is_no_image_id_is_refused_before_anything_is_recorded() {
+    let world = World::new();
+    for text in ["", "i-0123456789abcdef0", "ami-", "ami-1 "] {
+        let before = world.sandbox.requests().len();
+        let output = world.run(["promote", "shop", "--image", text]);
+        assert_eq!(output.code, Some(2), "{output}");
+        let said = format!("error: `{text}` is not the id of an image");
+        assert!(output.stderr.contains(&said), "{output}");
+        assert_eq!(world.sandbox.requests().len(), before, "{output}");
+    }
+}

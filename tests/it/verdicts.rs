@@ -761,3 +761,27 @@ fn an_environment_that_nobody_could_look_at_is_not_taken_back() {
     assert_eq!(world.base_image().as_ref(), Some(&golden.id));
     assert!(!golden.tags.contains_key("goldseed:quarantined"));
 }
+
+#[test]
+fn the_update_back_of_a_process_that_died_is_known_as_the_runs_own() {
+    let world = World::new();
+    world
+        .sandbox
+        .behave("golden", Behaviour::WellFor { looks: 2 });
+    let pid: Arc<OnceLock<u32>> = Arc::default();
+    world.signal_at(&pid, "KILL", Fate::LoseAnswer, |request| {
+        request.operation == "UpdateEnvironment"
+            && request.parameters.to_string().contains("OptionsToRemove")
+    });
+    let cut = world.goldseed(["rebuild", "shop"]).run_as(&pid);
+    world.sandbox.set_hook(None);
+    assert_eq!(cut.code, None, "{cut}");
+    let resumed = world.run(["resume", &cut.run_id()]);
+    assert_says(
+        &resumed,
+        7,
+        &["an update of shop-prod to platform is under way already, as this run has asked for"],
+    );
+    assert!(!resumed.stderr.contains("is not of this run"), "{resumed}");
+    assert_eq!(world.base_image(), None);
+}

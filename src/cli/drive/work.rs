@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::cli::{ExitCode, Failure};
 use crate::pipeline::{self, Accepted};
 use crate::record::Verb;
 
@@ -30,6 +31,24 @@ impl Work {
             Self::Rebuild { .. } => Verb::Rebuild,
             Self::Rollback { .. } => Verb::Rollback,
         }
+    }
+
+    /// Refuses what cannot be the id of an image before anything is asked for or recorded.
+    pub(super) fn must_name_an_image(&self) -> Result<(), Failure> {
+        let Self::Promote {
+            image: Some(text), ..
+        } = self
+        else {
+            return Ok(());
+        };
+        let number = text.strip_prefix("ami-").unwrap_or_default();
+        if !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Ok(());
+        }
+        let message = format!("`{text}` is not the id of an image");
+        Err(Failure::new(ExitCode::Usage, message).hint(
+            "one looks like ami-0123456789abcdef0; `goldseed status` lists those of a pipeline",
+        ))
     }
 
     /// The stages that it goes through; that of migrations only where a plan has any.
