@@ -116,10 +116,7 @@ pub(super) async fn create(cloud: &Cloud, record: &RunRecord, page: u64) -> Resu
             page,
             verdict: other.verdict,
         }),
-        None => Err(StoreError::Unreadable {
-            name,
-            reason: "it exists and cannot be found: try again in a minute".into(),
-        }),
+        None => Err(StoreError::Unseen { name }),
     }
 }
 

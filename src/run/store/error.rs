@@ -48,6 +48,12 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A page exists and is not shown.
+    #[error("the record {name} exists and cannot be found: try again in a minute")]
+    Unseen {
+        /// The parameter's name.
+        name: String,
+    },
     /// A finished step's output is not what this version writes.
     #[error("the recorded output of step {step} cannot be used: {reason}")]
     Output {
