@@ -28,11 +28,17 @@ pub(super) fn info(bound: &Bound, id: &str, step: &Step, scope: &Scope) -> StepI
             .and_then(shown)
     };
     let name = own.or_else(inner).unwrap_or_else(|| {
-        let detail = match &step.body.value {
-            Value::Map(_) => TELLING.iter().find_map(|key| step.body.get(key)),
-            _ => Some(&step.body),
+        let (key, detail) = match &step.body.value {
+            Value::Map(_) => TELLING
+                .iter()
+                .find_map(|key| Some((*key, step.body.get(key)?)))
+                .unzip(),
+            _ => (None, Some(&step.body)),
         };
-        let detail = detail.and_then(shown);
+        let detail = detail.and_then(shown).map(|detail| match key {
+            Some(key @ "port") if kind != key => format!("{key} {detail}"),
+            _ => detail,
+        });
         detail.map_or_else(|| kind.clone(), |detail| format!("{kind} {detail}"))
     });
     StepInfo {
