@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::retries::classifiers::{
@@ -67,11 +68,7 @@ impl Cloud {
                     .build(),
             );
         if let Some(profile) = &connection.profile {
-            // As with the AWS CLI, a profile that is asked for wins over credentials of the environment.
-            let named = ProfileFileCredentialsProvider::builder().profile_name(profile);
-            loader = loader
-                .profile_name(profile)
-                .credentials_provider(named.build());
+            loader = loader.profile_name(profile);
         }
         if let Some(region) = &connection.region {
             loader = loader.region(Region::new(region.clone()));
@@ -85,7 +82,20 @@ impl Cloud {
                 .credentials_provider(nobody)
                 .http_client(plain);
         }
-        let config = loader.load().await;
+        let mut config = loader.load().await;
+        if let (Some(profile), None) = (&connection.profile, &connection.local) {
+            // As with the AWS CLI, a profile that is asked for wins over credentials of the environment. A role that it
+            // names is assumed in the region of the settings.
+            let provider = ProviderConfig::without_region().with_region(config.region().cloned());
+            let named = ProfileFileCredentialsProvider::builder()
+                .configure(&provider)
+                .profile_name(profile)
+                .build();
+            config = config
+                .into_builder()
+                .credentials_provider(SharedCredentialsProvider::new(named))
+                .build();
+        }
         let region = config
             .region()
             .map(ToString::to_string)

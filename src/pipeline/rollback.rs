@@ -12,7 +12,7 @@ use super::preflight::{self, Ready, Refusal};
 use super::{Context, PipelineError, Promoted, quarantine, swap, watch};
 pub use by_hand::{for_a_person, under_way};
 
-use crate::cloud::{ConfigurationSet, ErrorKind, Look, Wait, tags};
+use crate::cloud::{ConfigurationSet, ErrorKind, Look, Wait, WaitError, tags};
 use crate::id::ImageId;
 use crate::pace::Schedule;
 use crate::record::LedgerKind;
@@ -80,7 +80,10 @@ async fn go_back(
         }
     }
     match sent {
-        Err(PipelineError::Cloud(error)) if swap::is_refused(&error) => {
+        // Where the lease was taken over, the process before may still be sending.
+        Err(PipelineError::Cloud(error))
+            if swap::is_refused(&error) && held.succeeds().is_none() =>
+        {
             swap::give_back(context, held).await;
             let after = format!("the update back was refused, and nothing was changed: {error}");
             return Ok(watch::Verdict::Unwell(after));
@@ -106,9 +109,16 @@ async fn go_back(
     Ok(verdict)
 }
 
-/// Whether an error is one of the calls to AWS alone, and none that tells of somebody else at work.
+/// Whether an error is one of the calls to AWS alone, or that their time was up, and none that tells of somebody else at
+/// work.
 fn is_of_the_call(error: &PipelineError) -> bool {
-    matches!(error, PipelineError::Cloud(error) if error.kind != ErrorKind::HeldBack)
+    match error {
+        PipelineError::Cloud(error) | PipelineError::Wait(WaitError::Cloud(error)) => {
+            error.kind != ErrorKind::HeldBack
+        }
+        PipelineError::Wait(WaitError::Expired { .. }) => true,
+        _ => false,
+    }
 }
 
 /// Clears the way back: no update is under way, and no draft of ours is left beside the deployed settings. `begun`: an

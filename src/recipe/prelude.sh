@@ -75,6 +75,8 @@ gs_handle() {
 
 gs_open() {
   if [ ! -d "$gs_runtime" ]; then mkdir -p "$gs_runtime" || exit 1; fi
+  # Scripts of other users are read from here, and who made it may have made it for root alone.
+  chmod 0755 "$gs_runtime" || exit 1
   if [ ! -d "$gs_state/pending" ] || [ ! -d "$gs_state/archives" ]; then
     ( umask 077; mkdir -p "$gs_state/pending" "$gs_state/archives" ) || exit 1
   fi

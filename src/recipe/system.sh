@@ -372,6 +372,8 @@ gs_shell() {
     set -f
     set -- $gs_first
     set +f
+    # A sole dash ends the options, and ours are still to come.
+    case $#${2:-} in 2- | 2--) set -- "$1" ;; esac
     case ${1:-sh} in
       sh | */sh)
         [ $# -eq 0 ] || shift

@@ -268,9 +268,8 @@ pub(super) async fn interrupt(
         )),
     };
     let (mut facts, mut next) = (Facts::new(), Vec::new());
-    if let Some(Err(StoreError::TakenOver { who, page, .. })) = &looked.drives {
-        failure.message =
-            format!("interrupted by {signal}; run {id} is driven by {who} now (page {page})");
+    if let Some(Err(other @ StoreError::TakenOver { .. })) = &looked.drives {
+        failure.message = format!("interrupted by {signal}; {other}");
         failure.causes.clear();
     } else {
         facts = looked.tell(&mut failure.causes);

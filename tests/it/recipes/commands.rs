@@ -156,6 +156,8 @@ fn a_script_is_run_by_the_program_of_its_first_line() {
                 "1 it's",
             ),
             ("#!/bin/sh -x\necho $NAME\n", "+ echo it's"),
+            ("#!/bin/sh -\necho $NAME\n", "it's"),
+            ("#!/bin/bash --\necho ${NAME/it/that}\n", "that's"),
             ("echo $NAME\n", "it's"),
         ] {
             let (result, log) = first_result(&script(text, "root"), &shell, root.path());
