@@ -26,10 +26,10 @@ pub(super) use work::Work;
 
 /// Why a run cannot begin; who wants to go back in a hurry is told how, whatever is half written.
 fn unplanned(error: PlanError, work: &Work) -> Failure {
-    let recipes_only = !matches!(error, PlanError::UnknownPipeline { .. });
+    let is_of_recipes = !matches!(error, PlanError::UnknownPipeline { .. });
     let failure = Failure::from(error);
     match work {
-        Work::Rollback { .. } if recipes_only => failure.hint(
+        Work::Rollback { .. } if is_of_recipes => failure.hint(
             "a rollback takes its checks from the recipes: call it where they are as they were (a fresh checkout, or after `git stash`)",
         ),
         _ => failure,

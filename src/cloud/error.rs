@@ -278,6 +278,7 @@ mod tests {
                 ErrorKind::Refused,
             ),
             ("ExpiredTokenException", "", 403, ErrorKind::Expired),
+            ("RequestTimeTooSkewed", "", 403, ErrorKind::Denied),
             ("", "", 503, ErrorKind::Unreachable),
         ] {
             assert_eq!(kind_of_code(Some(code), message, status), kind, "{code}");

@@ -6,6 +6,9 @@ use crate::cloud::{CloudError, ErrorKind};
 impl From<CloudError> for Failure {
     fn from(error: CloudError) -> Self {
         let failure = Self::new(ExitCode::Aws, error.to_string());
+        if let Some(hint) = of_account(error.code.as_deref()) {
+            return failure.hint(hint);
+        }
         match error.kind {
             ErrorKind::NoCredentials => Self { code: ExitCode::Refused, ..failure }
                 .hint("log in (`aws sso login`, --profile, AWS_PROFILE, AWS_ACCESS_KEY_ID), then try again"),
@@ -26,9 +29,6 @@ impl From<CloudError> for Failure {
                 ) =>
             {
                 failure.hint("the access key is wrong or deactivated, or this machine's clock is off")
-            }
-            ErrorKind::Denied | ErrorKind::Refused if of_account(error.code.as_deref()).is_some() => {
-                failure.hint(of_account(error.code.as_deref()).unwrap_or_default())
             }
             ErrorKind::Expired if error.code.as_deref() == Some("AuthFailure") => failure.hint(
                 "AWS does not accept the credentials: log in again, and look at this machine's clock",

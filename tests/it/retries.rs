@@ -274,6 +274,12 @@ fn what_cannot_heal_ends_at_once_with_the_one_thing_that_helps() {
             "the permission for DescribeSnapshots",
         ),
         (
+            "SendCommand",
+            400,
+            "InvalidSignatureException",
+            "this machine's clock is off",
+        ),
+        (
             "CreateTags",
             403,
             "UnauthorizedOperation",
@@ -342,7 +348,7 @@ fn what_a_proxy_answers_in_the_place_of_aws_is_told_as_such_or_asked_again() {
 fn an_image_that_takes_too_long_is_pending_and_its_run_goes_on() {
     let world = World::new();
     world.sandbox.behave("-raw-", Behaviour::StaysPending);
-    // Six hours pass in two seconds.
+    // Six hours of waiting pass in a fifth of a second.
     let output = world
         .goldseed(["rebuild", "shop"])
         .env("GOLDSEED_PACE", "0.00001")

@@ -127,7 +127,7 @@ fn a_source_that_goes_while_its_image_is_made_ends_nothing() {
     let source = taken.unwrap().parameters["InstanceId"].as_str().unwrap();
     terminate(&world, source);
     world.until_instance(source, "terminated");
-    // Six hours pass in two seconds.
+    // Six hours of waiting pass in a fifth of a second.
     let run = output.run_id();
     let pending = world
         .goldseed(["resume", &run])

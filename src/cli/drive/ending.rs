@@ -140,7 +140,7 @@ pub(super) async fn explain(
         {
             format!("remove what it made: {only}")
         } else if overtaken {
-            format!("the image of this run is not of what is in service now; if it is wanted all the same: {way}")
+            format!("the image of this run was not made from what is in service now; if it is wanted all the same: {way}")
         } else {
             offered(way)
         }
@@ -268,9 +268,12 @@ pub(super) async fn interrupt(
         )),
     };
     let (mut facts, mut next) = (Facts::new(), Vec::new());
-    if let Some(Err(other @ StoreError::TakenOver { .. })) = &looked.drives {
-        failure.message = format!("interrupted by {signal}; {other}");
+    if let Some(Err(lost @ (StoreError::TakenOver { .. } | StoreError::Removed { .. }))) =
+        &looked.drives
+    {
+        failure.message = format!("interrupted by {signal}; {lost}");
         failure.causes.clear();
+        failure.hints.extend(lost.ways_out());
     } else {
         facts = looked.tell(&mut failure.causes);
         failure.causes.extend(cut_off);
