@@ -42,6 +42,35 @@ is_mounted_below() {
     esac
 }
 
+# Prints what lies on disks of this machine, and so in its image: the ground, and the mount points of other disks.
+local_places() {
+    echo .
+    printf '%s\n' "$mount_list" | while IFS="$tab" read -r point kind; do
+        case $point in '' | . | ./dev | ./dev/* | ./proc | ./proc/* | ./run | ./run/* | ./sys | ./sys/*) continue ;; esac
+        if ! is_elsewhere "$kind"; then printf '%s\n' "$point"; fi
+    done
+}
+
+# Does a file system of this type lie in memory, on the network, or nowhere?
+is_elsewhere() {
+    if is_network "$1"; then return 0; fi
+    case $1 in
+        tmpfs | ramfs | devtmpfs | devpts | proc | sysfs | cgroup | cgroup2 | securityfs | debugfs | tracefs | pstore | bpf | \
+            autofs | mqueue | hugetlbfs | configfs | fusectl | fuse.* | binfmt_misc | efivarfs | rpc_pipefs | nfsd | nsfs | \
+            selinuxfs | squashfs | iso9660) return 0 ;;
+    esac
+    return 1
+}
+
+# Does something of this type come over the network?
+is_network() {
+    case $1 in
+        nfs | nfs4 | efs | cifs | smb3 | ceph | glusterfs | lustre | 9p | fuse.s3fs | fuse.rclone | fuse.sshfs | fuse.gcsfuse | \
+            fuse.mount-s3 | fuse.goofys | fuse.glusterfs) return 0 ;;
+    esac
+    return 1
+}
+
 # Does the way to this path lead through a symbolic link? Then `link` is that link. The last part may be one.
 leads_through_link() {
     rest=${1#./}
@@ -155,10 +184,7 @@ network_fstab() {
 network_points() {
     {
         printf '%s\n' "$mount_list" | while IFS="$tab" read -r point kind; do
-            case $kind in
-                nfs | nfs4 | efs | cifs | smb3 | ceph | glusterfs | lustre | 9p | fuse.s3fs | fuse.rclone | fuse.sshfs | fuse.gcsfuse | fuse.mount-s3 | fuse.goofys | fuse.glusterfs)
-                    printf '%s\n' "$point" ;;
-            esac
+            if is_network "$kind"; then printf '%s\n' "$point"; fi
         done
         network_fstab | while read -r _ point _; do printf '.%b\n' "$point"; done
         for file in ./opt/goldseed/bridge/mounts.d/*; do

@@ -2,13 +2,16 @@
 # Looks for secrets that would travel in the image, and refuses: prints the file and the kind, never the value.
 #
 #   scan.sh [FILES [VALUES]]   two folders in memory, with what was fetched on this machine, one secret a file: FILES as
-#                              it was written for applications, VALUES as it came; no file of the disk may contain one
+#                              it was written for applications, VALUES as it came; no file of a disk may contain one, in
+#                              whatever spelling (fetched.sh)
 #
 # A file that only looks like a secret is declared by a line `allow PATH` in /opt/goldseed/generalise.d/*.
 set -u
 here=$(cd "$(dirname "$0")" && pwd -P) || exit 1
 # shellcheck source-path=SCRIPTDIR source=ground.sh
 . "$here/ground.sh"
+# shellcheck source-path=SCRIPTDIR source=fetched.sh
+. "$here/fetched.sh"
 findings=0
 
 found() {
@@ -25,21 +28,30 @@ report() {
     done
 }
 
-# Where people and applications put things; the distribution's own trees under /usr and /var/lib are left out.
-places=
-for place in ./etc ./opt ./root ./home ./srv ./usr/local ./var/app ./var/www ./var/lib/cloud ./var/lib/goldseed; do
-    if [ -d "$place" ] && [ ! -L "$place" ]; then places="$places $place"; fi
-done
+# Where people and applications put things, one place a line: all folders at the top, homes, and disks of their own; the
+# distribution's trees under /usr and /var are left out.
+places=$({
+    for place in ./* ./usr/local ./var/app ./var/www ./var/opt ./var/lib/cloud ./var/lib/goldseed; do
+        case $place in
+            ./bin | ./boot | ./dev | ./lib* | ./lost+found | ./proc | ./run | ./sbin | ./snap | ./sys | ./tmp | ./usr | ./var) ;;
+            *) if [ -d "$place" ] && [ ! -L "$place" ]; then printf '%s\n' "$place"; fi ;;
+        esac
+    done
+    printf '%s\n' "$home_list"
+    local_places | grep -vxF .
+} | sort -u)
 
 # files NAME…: the files of up to 1 MiB with one of the names, without tests and examples of packages.
 files() {
     names=
-    for name in "$@"; do names="$names -o -name $name"; done
-    set -f
-    # shellcheck disable=SC2086 # lists of words
-    find $places -xdev -type f -size -2048 \( ${names# -o} \) ! -name '*.example' ! -name '*.sample' ! -name '*.dist' \
-        ! -path '*/tests/*' ! -path '*/Tests/*' ! -path './etc/ssl/certs/*' 2>/dev/null
-    set +f
+    for name in "$@"; do names="$names-o$line_end-name$line_end$name$line_end"; done
+    (
+        set -f
+        IFS=$line_end
+        # shellcheck disable=SC2086 # lists of words
+        find $places -xdev -type f -size -2048 \( ${names#-o} \) ! -name '*.example' ! -name '*.sample' ! -name '*.dist' \
+            ! -path '*/tests/*' ! -path '*/Tests/*' ! -path './etc/ssl/certs/*' 2>/dev/null | sort -u
+    )
 }
 
 # matching PATTERN [-i]: of the files whose paths are read, those in which a line matches the extended expression. Lines
@@ -91,35 +103,8 @@ $(files '*.pem' '*.key' '*.p12' '*.php' '*.conf' '*.json' '.env' '*.txt' | match
     grep -v -e '^./etc/ssl/private/ssl-cert-snakeoil.key$' -e '^./etc/ssh/')
 EOT
 
-wide=
-for place in ./etc ./opt ./root ./home ./srv ./usr/local ./var; do
-    if [ -d "$place" ] && [ ! -L "$place" ]; then wide="$wide $place"; fi
-done
-
-# search DIRECTORY PROGRAM: looks for the lines that the awk program picks from each file of the directory, as they are,
-# wherever they may have got to. The lines are kept in memory as the values are.
-search() {
-    if [ ! -d "$1" ]; then return 0; fi
-    for value in "$1"/*; do
-        [ -f "$value" ] || continue
-        (umask 077 && awk "$2" "$value" >"$1/.lines") || {
-            printf 'FAIL secrets: cannot read what was fetched as %s\n' "${value##*/}"
-            findings=$((findings + 1))
-            continue
-        }
-        [ -s "$1/.lines" ] || continue
-        # shellcheck disable=SC2086 # a list of words
-        hits=$(find $wide -xdev -type f -size -20480 ! -path './var/lib/mysql/*' -exec grep -lF -f "$1/.lines" {} + 2>/dev/null)
-        report "holds the secret that was fetched as ${value##*/}" <<EOT
-$hits
-EOT
-    done
-    rm -f "$1/.lines"
-}
-# A line of a few characters would be found everywhere. What an application reads may have ordinary lines too, so that
-# only the longest is taken; of what came as a secret every line is one, but for the frame of a key or certificate.
-if [ -n "${1:-}" ]; then search "$1" 'length > length(longest) {longest = $0} END {if (length(longest) >= 6) print longest}'; fi
-if [ -n "${2:-}" ]; then search "$2" 'length >= 4 && !/^-----/'; fi
+# What was fetched on this machine: two folders in memory, or none.
+if [ $# -gt 0 ]; then look_for_fetched "$1" "${2:-}"; fi
 
 if [ "$findings" -gt 0 ]; then
     printf '%s\n' 'scan: secrets would travel in the image: read them at boot (a secret-file step with on: boot), or, for a file that only looks like one, have a recipe write the line "allow PATH" to a file in /opt/goldseed/generalise.d' >&2

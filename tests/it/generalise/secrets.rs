@@ -176,7 +176,7 @@ fn a_fetched_secret_is_found_wherever_it_got_to() {
             ],
             "{shell:?}"
         );
-        assert!(!fetched.join(".lines").exists());
+        assert!(!fetched.join(".search").exists());
 
         // Of what came as a secret every line counts: a command may have been given it without any file.
         let values = tree.root.parent().unwrap().join("scan");
