@@ -116,6 +116,9 @@ struct Promote {
     /// The image; without it, the newest proved one
     #[arg(long, value_name = "AMI")]
     image: Option<String>,
+    /// Accept an image that was built for this other environment
+    #[arg(long, value_name = "NAME")]
+    from_environment: Option<String>,
     /// Accept that the site is down while instances are replaced
     #[arg(long)]
     accept_downtime: bool,
@@ -143,6 +146,9 @@ struct Rollback {
     /// The database is again as it was before the image that runs now; needed after a breaking migration
     #[arg(long)]
     database_restored: bool,
+    /// Accept an image that was built for this other environment
+    #[arg(long, value_name = "NAME")]
+    from_environment: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -172,6 +178,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             let work = drive::Work::Promote {
                 image: promote.image,
                 accept_downtime: promote.accept_downtime,
+                from_environment: promote.from_environment,
             };
             drive::start(&invocation, &promote.pipeline, work).await
         }
@@ -196,6 +203,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
                 accepted: Accepted {
                     downtime: rollback.accept_downtime,
                     database_restored: rollback.database_restored,
+                    from_environment: rollback.from_environment,
                 },
             };
             drive::start(&invocation, &rollback.pipeline, work).await

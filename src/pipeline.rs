@@ -6,6 +6,7 @@
 
 mod abandon;
 mod apply;
+mod belonging;
 mod diagnosis;
 mod error;
 mod generalise;
@@ -156,6 +157,7 @@ pub async fn rebuild(
         image: Some(golden),
         built_now: true,
         accept_downtime,
+        from_environment: None,
     };
     promote(run, context, &wish).await
 }
@@ -165,7 +167,7 @@ pub async fn rollback(
     run: &mut Run,
     context: &Context<'_>,
     reason: &str,
-    accepted: Accepted,
+    accepted: &Accepted,
 ) -> Result<Promoted, PipelineError> {
     rollback::to_earlier(run, context, reason, accepted).await
 }
@@ -179,6 +181,8 @@ pub struct Wish {
     pub built_now: bool,
     /// Whether an outage while instances are replaced is accepted.
     pub accept_downtime: bool,
+    /// The other environment whose image is accepted, by its name.
+    pub from_environment: Option<String>,
 }
 
 /// What a promotion or rollback came to.

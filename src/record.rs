@@ -291,6 +291,8 @@ pub struct LedgerEntry {
     pub environment_id: String,
     /// Of a promotion that was taken back: the image that was not well.
     pub failed: Option<ImageId>,
+    /// The name of the other environment that the image was built for, to which a person consented.
+    pub from_environment: Option<String>,
     /// Why, in words; may be empty.
     pub reason: String,
     /// The principal that wrote it, as Parameter Store says.

@@ -299,11 +299,13 @@ async fn perform(run: &mut Run, context: &Context<'_>, work: &Work) -> Result<Ma
         Work::Promote {
             image,
             accept_downtime,
+            from_environment,
         } => {
             let wish = Wish {
                 image: image.clone().map(ImageId::new),
                 built_now: false,
                 accept_downtime: *accept_downtime,
+                from_environment: from_environment.clone(),
             };
             pipeline::promote(run, context, &wish)
                 .await
@@ -312,7 +314,7 @@ async fn perform(run: &mut Run, context: &Context<'_>, work: &Work) -> Result<Ma
         Work::Rebuild { accept_downtime } => pipeline::rebuild(run, context, *accept_downtime)
             .await
             .map(Made::Promoted),
-        Work::Rollback { reason, accepted } => pipeline::rollback(run, context, reason, *accepted)
+        Work::Rollback { reason, accepted } => pipeline::rollback(run, context, reason, accepted)
             .await
             .map(Made::Promoted),
     }

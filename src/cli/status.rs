@@ -102,7 +102,16 @@ fn golden_images(status: &Status, columns: usize) -> String {
         })
         .collect();
     let headers = ["golden image", "made", "recipes", "generation", "state"];
-    below(&headers, &images, columns)
+    let mut text = below(&headers, &images, columns);
+    if !status.other_environments.is_empty() {
+        writeln!(
+            text,
+            "\nother golden images of this pipeline were built for {}",
+            status.other_environments.join(", ")
+        )
+        .expect("a String takes everything");
+    }
+    text
 }
 
 fn runs(status: &Status, columns: usize) -> String {

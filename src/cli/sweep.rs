@@ -25,9 +25,14 @@ pub(super) async fn run(invocation: &Invocation, sweep: &Sweep) -> Result<ExitCo
     let settings = Settings::load(&invocation.global.file)?;
     let display = drive::plain_display(invocation);
     let pipelines: Vec<String> = settings.pipelines.keys().cloned().collect();
+    let environments: Vec<String> = settings
+        .pipelines
+        .values()
+        .map(|pipeline| pipeline.environment.clone())
+        .collect();
     let found = async {
         let cloud = guard::connect(invocation, &settings, display.emitter()).await?;
-        let found = pipeline::leftovers(&cloud, &pipelines).await?;
+        let found = pipeline::leftovers(&cloud, &pipelines, &environments).await?;
         Ok::<_, Failure>((cloud, found))
     };
     let (cloud, found) = match signals::heeded(Box::pin(found)).await {

@@ -35,8 +35,10 @@ pub const RECIPES: &str = "goldseed:recipes";
 pub const MIGRATIONS: &str = "goldseed:migrations";
 /// Of a golden image: the version of this tool.
 pub const TOOL: &str = "goldseed:tool";
-/// Of a golden image: the environment it was built for.
+/// Of a golden image: the name of the environment it was built for.
 pub const ENVIRONMENT: &str = "goldseed:environment";
+/// Of a golden image: the id of that environment; images of version 0.1.0 and before may lack it.
+pub const ENVIRONMENT_ID: &str = "goldseed:environment-id";
 
 /// What Auto Scaling puts on the members of a group.
 pub const GROUP: &str = "aws:autoscaling:groupName";

@@ -121,6 +121,11 @@ fn history_row(entry: &LedgerEntry) -> Vec<String> {
         Some(image) => format!("{image} was not well: {}", entry.reason),
         None => entry.reason.clone(),
     };
+    let from = entry.from_environment.as_ref();
+    let from = from.map(|name| format!("built for {name}"));
+    let reason = from
+        .into_iter()
+        .chain((!reason.is_empty()).then_some(reason));
     vec![
         when.to_string(),
         entry.kind.as_str().to_owned(),
@@ -128,7 +133,7 @@ fn history_row(entry: &LedgerEntry) -> Vec<String> {
         entry.previous.to_string(),
         entry.run.to_string(),
         person(&entry.who).to_owned(),
-        reason,
+        reason.collect::<Vec<_>>().join("; "),
     ]
 }
 
@@ -166,6 +171,7 @@ mod tests {
             run: RunId::new("20261120-031500-7f3a"),
             environment_id: "e-abc".to_owned(),
             failed: None,
+            from_environment: None,
             reason: String::new(),
             who: "arn:aws:sts::123456789012:assumed-role/Deployer/alice".to_owned(),
             when: "2026-11-20T03:45:12Z".parse().unwrap(),
@@ -176,6 +182,7 @@ mod tests {
             previous: BaseImage::Custom(golden("01")),
             run: RunId::new("20261123-031500-0001"),
             failed: Some(golden("02")),
+            from_environment: None,
             reason: "2 of 2 instances answered with 502 for five minutes".to_owned(),
             when: "2026-11-23T03:45:12Z".parse().unwrap(),
             ..promotion.clone()

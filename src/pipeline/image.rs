@@ -78,6 +78,7 @@ fn lineage(
         (tags::GENERATION, (ground.generation + 1).to_string()),
         (tags::TOOL, env!("CARGO_PKG_VERSION").to_owned()),
         (tags::ENVIRONMENT, context.plan.environment.clone()),
+        (tags::ENVIRONMENT_ID, ground.environment.to_string()),
         (tags::PROVED, "no".to_owned()),
     ] {
         list.insert(key.to_owned(), value);

@@ -11,7 +11,7 @@ mod way_back;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Context, PipelineError, Wish, migrate, observe, probes, quarantine, watch};
+use super::{Context, PipelineError, Wish, belonging, migrate, observe, probes, quarantine, watch};
 use crate::cloud::{CloudError, ConfigurationSet, Environment, ErrorKind, ManagedAction};
 use crate::id::{EnvironmentId, ImageId};
 use crate::pace;
@@ -70,6 +70,9 @@ pub(super) struct Ready {
     /// The positions of the probes that failed before the swap.
     #[serde(rename = "f", default, skip_serializing_if = "Vec::is_empty")]
     pub(super) failing: Vec<u16>,
+    /// The name of the other environment that the image was built for, to which a person consented.
+    #[serde(rename = "fe", default, skip_serializing_if = "Option::is_none")]
+    pub(super) from_environment: Option<String>,
 }
 
 impl Outcome for Ready {
@@ -113,7 +116,7 @@ pub(super) async fn early(
     let mut list = refusals(&facts);
     list.extend(way_back::refusal(context, &facts).await?);
     list.extend(probes::own_must_pass(context, &facts.environment).await);
-    list.extend(quarantine::same_recipes(context).await?);
+    list.extend(quarantine::same_recipes(context, &facts.environment).await?);
     list.extend(migrate::consent(
         context.plan.migration.as_ref(),
         accept_downtime,
@@ -136,7 +139,7 @@ pub(super) async fn promotion(
             let mut list = refusals(&facts);
             list.extend(way_back::refusal(context, &facts).await?);
             list.extend(probes::own_must_pass(context, &facts.environment).await);
-            let golden = match image::choose(context, wish).await? {
+            let golden = match image::choose(context, &facts.environment, wish).await? {
                 Ok(golden) => golden,
                 Err(refusal) => {
                     list.push(refusal);
@@ -154,7 +157,18 @@ pub(super) async fn promotion(
             if let Some(note) = outage::longer_than(&facts, context.plan.watch.deadline) {
                 context.cloud.events().note(note);
             }
-            ready(context, &facts, BaseImage::Custom(golden.id)).await
+            let from = belonging::consented(
+                &golden.tags,
+                &facts.environment,
+                wish.from_environment.as_deref(),
+            );
+            if let Some(from) = &from {
+                context.cloud.events().note(format!(
+                    "{} was built for {from}, to which --from-environment consents",
+                    golden.id
+                ));
+            }
+            ready(context, &facts, BaseImage::Custom(golden.id), from).await
         },
     );
     ready.await.map_err(PipelineError::from)
@@ -232,6 +246,7 @@ pub(super) async fn ready(
     context: &Context<'_>,
     facts: &Facts,
     target: BaseImage,
+    from_environment: Option<String>,
 ) -> Result<Ready, PipelineError> {
     let deployed = facts.deployed();
     let deployed =
@@ -260,6 +275,7 @@ pub(super) async fn ready(
             .unwrap_or_else(|| facts.environment.health.clone()),
         version: facts.environment.version.clone(),
         failing: probes::failing_before(context, &facts.environment).await,
+        from_environment,
     })
 }
 

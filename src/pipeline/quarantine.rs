@@ -1,8 +1,8 @@
 //! Quarantine: an image that was taken back is marked, and a scheduled run does not bring its like back by itself.
 
 use super::preflight::Refusal;
-use super::{Context, PipelineError};
-use crate::cloud::{Tags, tags};
+use super::{Context, PipelineError, belonging};
+use crate::cloud::{Environment, Tags, tags};
 use crate::id::ImageId;
 use crate::run::Run;
 
@@ -36,9 +36,12 @@ pub(super) async fn put(
     .map_err(PipelineError::from)
 }
 
-/// Refuses to build, without a person choosing, from the same recipes and values as an image in quarantine was: what
-/// comes of it would not be promoted.
-pub(super) async fn same_recipes(context: &Context<'_>) -> Result<Option<Refusal>, PipelineError> {
+/// Refuses to build, without a person choosing, from the same recipes and values as an image of this environment that is
+/// in quarantine: what comes of it would not be promoted.
+pub(super) async fn same_recipes(
+    context: &Context<'_>,
+    environment: &Environment,
+) -> Result<Option<Refusal>, PipelineError> {
     let Context { cloud, plan, .. } = *context;
     let wanted = Tags::from([
         (tags::PIPELINE.to_owned(), plan.pipeline.clone()),
@@ -50,6 +53,7 @@ pub(super) async fn same_recipes(context: &Context<'_>) -> Result<Option<Refusal
     let list = cloud.images_tagged(&wanted).await?;
     let sick = list
         .iter()
+        .filter(|image| belonging::is_listed(&image.tags, environment, None))
         .find(|image| image.tags.contains_key(tags::QUARANTINED));
     Ok(sick.map(|image| {
         Refusal::new(

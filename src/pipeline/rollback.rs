@@ -8,11 +8,11 @@ mod target;
 
 use std::time::Duration;
 
-use super::preflight::{self, Ready, Refusal};
+use super::preflight::{self, Ready};
 use super::{Context, PipelineError, Promoted, quarantine, swap, watch};
 pub use by_hand::{for_a_person, under_way};
 
-use crate::cloud::{ConfigurationSet, ErrorKind, Look, Wait, WaitError, tags};
+use crate::cloud::{ConfigurationSet, ErrorKind, Look, Wait, WaitError};
 use crate::id::ImageId;
 use crate::pace::Schedule;
 use crate::record::LedgerKind;
@@ -102,6 +102,7 @@ async fn go_back(
         run: run.id().clone(),
         environment_id: ready.environment.to_string(),
         failed,
+        from_environment: None,
         reason: reason.to_owned(),
     };
     swap::write_down(run, context, &entry).await?;
@@ -241,7 +242,7 @@ pub(super) async fn to_earlier(
     run: &mut Run,
     context: &Context<'_>,
     reason: &str,
-    accepted: Accepted,
+    accepted: &Accepted,
 ) -> Result<Promoted, PipelineError> {
     let id = run.id().clone();
     let ready = run
@@ -252,10 +253,10 @@ pub(super) async fn to_earlier(
                 let facts = preflight::facts(context, accepted.downtime, Some(&id)).await?;
                 let mut list = preflight::standing_refusals(&facts);
                 if !accepted.database_restored {
-                    list.extend(migrated_for_good(context, &facts).await?);
+                    list.extend(target::migrated_for_good(context, &facts).await?);
                 }
-                match target::choose(context, &facts).await? {
-                    Ok(target) => {
+                match target::choose(context, &facts, accepted.from_environment.as_deref()).await? {
+                    Ok((target, from)) => {
                         preflight::refuse(list)?;
                         for due in preflight::due_updates(&facts) {
                             context
@@ -263,7 +264,7 @@ pub(super) async fn to_earlier(
                                 .events()
                                 .warn(format!("{}; the rollback is done all the same", due.reason));
                         }
-                        preflight::ready(context, &facts, target).await
+                        preflight::ready(context, &facts, target, from).await
                     }
                     Err(refusal) => {
                         list.push(refusal);
@@ -305,6 +306,7 @@ pub(super) async fn to_earlier(
         run: run.id().clone(),
         environment_id: ready.environment.to_string(),
         failed: None,
+        from_environment: ready.from_environment.clone(),
         reason: reason.to_owned(),
     };
     swap::write_down(run, context, &entry).await?;
@@ -316,33 +318,12 @@ pub(super) async fn to_earlier(
 }
 
 /// What somebody who asks for a rollback has said beside it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Accepted {
     /// An outage while instances are replaced is accepted.
     pub downtime: bool,
     /// The database is again as it was before the image that runs now.
     pub database_restored: bool,
-}
-
-/// Refuses to put old code on data that was migrated in a way which it cannot live with.
-async fn migrated_for_good(
-    context: &Context<'_>,
-    facts: &preflight::Facts,
-) -> Result<Option<Refusal>, PipelineError> {
-    let Some(present) = facts.deployed().and_then(ConfigurationSet::image) else {
-        return Ok(None);
-    };
-    let image = preflight::known(context.cloud, &present).await?;
-    let breaking = image.is_some_and(|image| {
-        image.tags.get(tags::MIGRATIONS).map(String::as_str) == Some("breaking")
-    });
-    Ok(breaking.then(|| {
-        Refusal::new(
-            format!("the data was migrated for {present} in a way that the code before it cannot live with"),
-            format!(
-                "restore the database from before that promotion, then goldseed rollback {} --database-restored",
-                context.plan.pipeline
-            ),
-        )
-    }))
+    /// An image of this other environment is accepted, by the environment's name.
+    pub from_environment: Option<String>,
 }

@@ -1,6 +1,6 @@
 //! Status: what an environment is on, what the pipeline has, and whether anybody is at work.
 
-use super::{Context, PipelineError, observe, preflight};
+use super::{Context, PipelineError, belonging, observe, preflight};
 use crate::cloud::{Environment, Image, ImageState, Tags, tags};
 use crate::record::{BaseImage, Lease, LedgerEntry, RunRecord};
 use crate::run::{self, LeaseError, Ledger, StoreError};
@@ -16,8 +16,10 @@ pub struct Status {
     pub base_image: crate::id::ImageId,
     /// How many instances run, and how many of them another image.
     pub instances: (usize, usize),
-    /// The pipeline's golden images, newest first.
+    /// The pipeline's golden images for this environment, newest first.
     pub golden: Vec<Image>,
+    /// The other environments for which the pipeline has golden images.
+    pub other_environments: Vec<String>,
     /// Its ledger's last entry.
     pub last: Option<LedgerEntry>,
     /// Who holds the environment; or why that cannot be read.
@@ -46,15 +48,23 @@ pub async fn status(context: &Context<'_>) -> Result<Status, PipelineError> {
         (tags::PIPELINE.to_owned(), plan.pipeline.clone()),
         (tags::ROLE.to_owned(), "golden".to_owned()),
     ]);
-    let mut golden = cloud.images_tagged(&wanted).await?;
-    golden.retain(|image| image.state == ImageState::Available);
+    let mut all = cloud.images_tagged(&wanted).await?;
+    all.retain(|image| image.state == ImageState::Available);
+    let (mut golden, elsewhere): (Vec<Image>, Vec<Image>) = all
+        .into_iter()
+        .partition(|image| belonging::is_listed(&image.tags, &environment, None));
     golden.sort_by(|one, other| other.created.cmp(&one.created));
     Ok(Status {
         base,
         base_image,
         instances: (running.len(), others),
         golden,
-        last: Ledger::read(cloud, &plan.pipeline).await?.entries.pop(),
+        other_environments: belonging::names(&elsewhere, &environment),
+        last: Ledger::read(cloud, &plan.pipeline)
+            .await?
+            .entries
+            .into_iter()
+            .rfind(|entry| entry.environment_id == environment.id.as_str()),
         lease: match run::holder(cloud, &environment.id).await {
             Err(error) if error.way_out().is_none() => return Err(error.into()),
             lease => lease,

@@ -103,6 +103,7 @@ pub(super) async fn and_watch(
         run: run.id().clone(),
         environment_id: ready.environment.to_string(),
         failed: None,
+        from_environment: ready.from_environment.clone(),
         reason: String::new(),
     };
     write_down(run, context, &entry).await?;

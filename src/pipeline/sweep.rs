@@ -24,11 +24,16 @@ use crate::run::{self, Kept, LeaseError, Ledger};
 use choice::{Facts, RunState};
 
 /// Returns what dead runs of any pipeline left, in the order in which it is to be removed. `pipelines` are those of the
-/// settings; those whose ledger Parameter Store keeps are looked at as well.
+/// settings; those whose ledger Parameter Store keeps are looked at as well. `environments` are the names of those of the
+/// settings: an image that was built for any other environment that exists is left to whoever keeps that one.
 ///
 /// # Errors
 /// What AWS refused: then nothing is known, and nothing may be removed.
-pub async fn leftovers(cloud: &Cloud, pipelines: &[String]) -> Result<Found, PipelineError> {
+pub async fn leftovers(
+    cloud: &Cloud,
+    pipelines: &[String],
+    environments: &[String],
+) -> Result<Found, PipelineError> {
     let all = cloud.parameters_below(ROOT).await?;
     let kept = run::kept_in(&all);
     let pipelines: BTreeSet<String> = pipelines
@@ -50,8 +55,12 @@ pub async fn leftovers(cloud: &Cloud, pipelines: &[String]) -> Result<Found, Pip
     // EC2 lists them in whatever order.
     images.sort_by(|one, other| one.name.cmp(&other.name));
     let in_use = in_use::images(cloud, &pipelines, &instances).await?;
+    let all_environments = cloud.environments().await?;
+    let others = all_environments.iter().filter(|one| !one.is_gone());
+    let others = others.filter(|one| !environments.contains(&one.name));
     let facts = Facts {
         now,
+        others: others.cloned().collect(),
         runs,
         instances,
         images,
@@ -60,8 +69,7 @@ pub async fn leftovers(cloud: &Cloud, pipelines: &[String]) -> Result<Found, Pip
     };
     let mut found = choice::choose(&facts);
     found.stays.extend(stays);
-    let environments = cloud.environments().await?;
-    let environments = environments.iter().map(|one| one.id.to_string());
+    let environments = all_environments.iter().map(|one| one.id.to_string());
     found
         .leftovers
         .extend(records::choose(&records::Parameters {

@@ -2,7 +2,7 @@
 //! history of promotions. Anything (CloudFormation, Terraform, a colleague) can read it.
 //!
 //! Each promotion or rollback is one version, put after the verdict. Its description is one structured line:
-//! `promotion previous=ami-1 run=… environment=e-… failed=ami-2 reason=…`. No labels: a labelled oldest version
+//! `promotion previous=ami-1 run=… environment=e-… failed=ami-2 from=shop-staging reason=…`. No labels: a labelled oldest version
 //! would block new ones once there are a hundred.
 
 use std::collections::BTreeSet;
@@ -46,6 +46,8 @@ pub struct NewEntry {
     pub environment_id: String,
     /// The image that was not well.
     pub failed: Option<ImageId>,
+    /// The name of the other environment that the image was built for, to which a person consented.
+    pub from_environment: Option<String>,
     /// Why, in words.
     pub reason: String,
 }
@@ -162,8 +164,12 @@ fn describe(new: &NewEntry) -> String {
         .failed
         .as_ref()
         .map_or_else(String::new, |image| format!(" failed={image}"));
+    let from = new
+        .from_environment
+        .as_ref()
+        .map_or_else(String::new, |name| format!(" from={name}"));
     let line = format!(
-        "{} previous={} run={} environment={}{failed} reason={}",
+        "{} previous={} run={} environment={}{failed}{from} reason={}",
         new.kind.as_str(),
         new.previous,
         new.run,
@@ -195,6 +201,7 @@ fn entry(version: &Version) -> Option<LedgerEntry> {
         run: RunId::new(field("run")?),
         environment_id: field("environment")?.to_owned(),
         failed: field("failed").map(ImageId::new),
+        from_environment: field("from").map(ToOwned::to_owned),
         reason: reason.to_owned(),
         who: version.who.clone(),
         when: version.when,
@@ -213,6 +220,7 @@ mod tests {
             run: RunId::new("20261123-034512-7f3a"),
             environment_id: "e-1".into(),
             failed: None,
+            from_environment: Some("shop-staging".into()),
             reason: "two\nlines".into(),
         }
     }
@@ -252,6 +260,7 @@ mod tests {
         assert_eq!(read.current, BaseImage::PLATFORM);
         assert_eq!(read.previous, BaseImage::from_value("ami-1"));
         assert_eq!(read.reason, "two lines");
+        assert_eq!(read.from_environment.as_deref(), Some("shop-staging"));
         assert_eq!(read.run.as_str(), "20261123-034512-7f3a");
     }
 

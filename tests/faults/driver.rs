@@ -214,7 +214,9 @@ impl Driver {
             who: &self.who,
         };
         let result = match run.record().verb {
-            Verb::Rollback => pipeline::rollback(&mut run, &context, "", Accepted::default()).await,
+            Verb::Rollback => {
+                pipeline::rollback(&mut run, &context, "", &Accepted::default()).await
+            }
             _ => pipeline::rebuild(&mut run, &context, false).await,
         };
         let Err(error) = result else {

@@ -13,6 +13,7 @@ mod contents;
 mod demo;
 mod diagnosis;
 mod display;
+mod environments;
 mod generalise;
 mod given_up;
 mod interrupt;

@@ -186,6 +186,11 @@ impl World {
 
     /// Makes `shop-prod` and waits until it is ready.
     pub(crate) fn make_environment(&self, kind: &EnvironmentKind) {
+        self.make_environment_named(ENVIRONMENT, kind);
+    }
+
+    /// Makes an environment of this name and waits until it is ready.
+    pub(crate) fn make_environment_named(&self, name: &str, kind: &EnvironmentKind) {
         let client = self.beanstalk();
         let tier = beanstalk::types::EnvironmentTier::builder()
             .name(kind.tier.0)
@@ -210,7 +215,7 @@ impl World {
             client
                 .create_environment()
                 .application_name("shop")
-                .environment_name(ENVIRONMENT)
+                .environment_name(name)
                 .platform_arn(PLATFORM)
                 .tier(tier)
                 .set_option_settings(Some(settings.collect()))
@@ -218,7 +223,7 @@ impl World {
                 .await
                 .unwrap();
         });
-        self.until_ready();
+        self.until_ready_named(name);
     }
 
     /// Changes the environment's options, as a colleague would, and waits until that is done.
@@ -317,13 +322,18 @@ impl World {
 
     /// Waits until the environment is ready.
     pub(crate) fn until_ready(&self) {
+        self.until_ready_named(ENVIRONMENT);
+    }
+
+    /// Waits until the environment of this name is ready.
+    fn until_ready_named(&self, name: &str) {
         let client = self.beanstalk();
         self.wait_for(async {
             // Each look brings the simulated environment a step on.
             for _ in 0..500 {
                 let answer = client
                     .describe_environments()
-                    .environment_names(ENVIRONMENT)
+                    .environment_names(name)
                     .send()
                     .await;
                 let answer = answer.unwrap();
@@ -335,7 +345,7 @@ impl World {
                     return;
                 }
             }
-            panic!("{ENVIRONMENT} is not ready after 500 looks");
+            panic!("{name} is not ready after 500 looks");
         });
     }
 
@@ -462,7 +472,7 @@ impl World {
         let environments = self.list("environments");
         environments
             .into_iter()
-            .find(|one| one["status"] != "Terminated")
+            .find(|one| one["status"] != "Terminated" && one["name"] == ENVIRONMENT)
             .unwrap()
     }
 

@@ -13,6 +13,7 @@ pub(in crate::cli) enum Work {
     Promote {
         image: Option<String>,
         accept_downtime: bool,
+        from_environment: Option<String>,
     },
     Rebuild {
         accept_downtime: bool,
@@ -67,8 +68,9 @@ impl Work {
 
     /// What the record keeps, so that another machine can go on.
     pub(super) fn asked(&self) -> BTreeMap<String, String> {
-        let downtime = |downtime: bool| Accepted {
+        let accepts = |downtime: bool, from_environment: Option<&String>| Accepted {
             downtime,
+            from_environment: from_environment.cloned(),
             ..Accepted::default()
         };
         let (image, reason, accepted) = match self {
@@ -76,9 +78,13 @@ impl Work {
             Self::Promote {
                 image,
                 accept_downtime,
-            } => (image.clone(), None, downtime(*accept_downtime)),
-            Self::Rebuild { accept_downtime } => (None, None, downtime(*accept_downtime)),
-            Self::Rollback { reason, accepted } => (None, Some(reason.clone()), *accepted),
+                from_environment,
+            } => {
+                let accepted = accepts(*accept_downtime, from_environment.as_ref());
+                (image.clone(), None, accepted)
+            }
+            Self::Rebuild { accept_downtime } => (None, None, accepts(*accept_downtime, None)),
+            Self::Rollback { reason, accepted } => (None, Some(reason.clone()), accepted.clone()),
         };
         let yes = |said: bool| said.then(|| "yes".to_owned());
         [
@@ -86,6 +92,7 @@ impl Work {
             ("reason", reason),
             ("accept-downtime", yes(accepted.downtime)),
             ("database-restored", yes(accepted.database_restored)),
+            ("from-environment", accepted.from_environment),
         ]
         .into_iter()
         .filter_map(|(key, value)| Some((key.to_owned(), value?)))
@@ -100,6 +107,7 @@ impl Work {
             Verb::Promote => Self::Promote {
                 image: asked.get("image").cloned(),
                 accept_downtime,
+                from_environment: asked.get("from-environment").cloned(),
             },
             Verb::Rebuild => Self::Rebuild { accept_downtime },
             Verb::Rollback => Self::Rollback {
@@ -107,6 +115,7 @@ impl Work {
                 accepted: Accepted {
                     downtime: accept_downtime,
                     database_restored: asked.contains_key("database-restored"),
+                    from_environment: asked.get("from-environment").cloned(),
                 },
             },
         }
@@ -124,10 +133,12 @@ mod tests {
             Work::Promote {
                 image: Some("ami-1".into()),
                 accept_downtime: true,
+                from_environment: Some("shop-staging".into()),
             },
             Work::Promote {
                 image: None,
                 accept_downtime: false,
+                from_environment: None,
             },
             Work::Rebuild {
                 accept_downtime: true,
@@ -137,6 +148,7 @@ mod tests {
                 accepted: Accepted {
                     downtime: false,
                     database_restored: true,
+                    from_environment: Some("shop-staging".into()),
                 },
             },
         ] {

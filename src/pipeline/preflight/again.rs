@@ -4,7 +4,7 @@ use super::{Facts, Ready, Refusal, facts, image, refusals, refuse, standing_refu
 use crate::cloud::{ConfigurationSet, tags};
 use crate::id::{ImageId, StepId};
 use crate::pipeline::unsent::{Seen, judge};
-use crate::pipeline::{Context, PipelineError, Wish, abandon, migrate, swap};
+use crate::pipeline::{Context, PipelineError, Wish, abandon, belonging, migrate, swap};
 use crate::run::{Held, Run};
 
 /// Refuses to send a promotion whose ground has gone. After a migration that breaks what serves, the environment is
@@ -51,6 +51,12 @@ pub(in crate::pipeline) async fn rollback(
                 let sick = image.tags.get(tags::QUARANTINED);
                 let sick = sick.map(|reason| format!("is in quarantine ({reason})"));
                 let unfit = way_back::unfit(context, &facts, &image).await?;
+                list.extend(belonging::going_back(
+                    (id, &image.tags),
+                    &facts.environment,
+                    ready.from_environment.as_deref(),
+                    &format!("goldseed rollback {}", context.plan.pipeline),
+                ));
                 list.extend(sick.into_iter().chain(unfit).map(|reason| {
                     let way_out = "start another rollback: it passes such an image over";
                     Refusal::new(format!("{id} {reason}"), way_out)

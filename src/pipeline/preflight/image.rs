@@ -1,12 +1,14 @@
 //! Which image is promoted, and what speaks against it.
 
 use super::{Facts, LAUNCH, Refusal, way_back};
-use crate::cloud::{ErrorKind, Image, ImageState, Tags, tags};
-use crate::pipeline::{Context, PipelineError, Wish, migrate, quarantine};
+use crate::cloud::{Environment, ErrorKind, Image, ImageState, Tags, tags};
+use crate::pipeline::{Context, PipelineError, Wish, belonging, migrate, quarantine};
 
-/// Chooses the image: the one that was named, else the newest proved one of the pipeline.
+/// Chooses the image: the one that was named, else the newest proved one of the pipeline that was built for this
+/// environment.
 pub(super) async fn choose(
     context: &Context<'_>,
+    environment: &Environment,
     wish: &Wish,
 ) -> Result<Result<Image, Refusal>, PipelineError> {
     let Context { cloud, plan, .. } = *context;
@@ -28,7 +30,11 @@ pub(super) async fn choose(
         (tags::ROLE.to_owned(), "golden".to_owned()),
         (tags::PROVED.to_owned(), "boot".to_owned()),
     ]);
-    let golden = cloud.images_tagged(&wanted).await?;
+    let all = cloud.images_tagged(&wanted).await?;
+    let consent = wish.from_environment.as_deref();
+    let (golden, others): (Vec<Image>, Vec<Image>) = all
+        .into_iter()
+        .partition(|image| belonging::is_listed(&image.tags, environment, consent));
     // With an image in quarantine all of the same recipes are, unless a person chooses one by its id.
     let sick: Vec<&String> = golden
         .iter()
@@ -47,12 +53,19 @@ pub(super) async fn choose(
         .max_by(|one, other| one.created.cmp(&other.created))
         .cloned();
     Ok(newest.ok_or_else(|| {
+        let pipeline = &plan.pipeline;
+        let whose = consent.unwrap_or(&environment.name);
+        let elsewhere = belonging::names(&others, environment);
+        let elsewhere = if elsewhere.is_empty() {
+            String::new()
+        } else {
+            format!("; those of {} are not taken for it", elsewhere.join(", "))
+        };
         Refusal::new(
             format!(
-                "pipeline `{}` has no golden image that is proved",
-                plan.pipeline
+                "pipeline `{pipeline}` has no golden image for {whose} that is proved{elsewhere}"
             ),
-            format!("make one with `goldseed build {}`", plan.pipeline),
+            format!("make one with `goldseed build {pipeline}`"),
         )
     }))
 }
@@ -66,8 +79,16 @@ pub(super) async fn against(
 ) -> Result<Vec<Refusal>, PipelineError> {
     let Context { cloud, plan, .. } = *context;
     let mut list = image_refusals(&plan.pipeline, facts, golden);
+    if is_golden(&plan.pipeline, golden) {
+        list.extend(belonging::refusal(
+            (&golden.id, &golden.tags),
+            &facts.environment,
+            wish.from_environment.as_deref(),
+            &format!("goldseed promote {} --image {}", plan.pipeline, golden.id),
+        ));
+    }
     if wish.built_now
-        && let Some(refusal) = quarantine::same_recipes(context).await?
+        && let Some(refusal) = quarantine::same_recipes(context, &facts.environment).await?
     {
         list.push(refusal);
     }
@@ -110,6 +131,12 @@ pub(super) async fn against(
     Ok(list)
 }
 
+/// Whether an image is a golden image of a pipeline.
+fn is_golden(pipeline: &str, image: &Image) -> bool {
+    let tag = |key: &str| image.tags.get(key).map(String::as_str);
+    tag(tags::ROLE) == Some("golden") && tag(tags::PIPELINE) == Some(pipeline)
+}
+
 /// What speaks against an image, from what is known of it.
 pub(super) fn image_refusals(pipeline: &str, facts: &Facts, golden: &Image) -> Vec<Refusal> {
     let mut list = Vec::new();
@@ -125,7 +152,7 @@ pub(super) fn image_refusals(pipeline: &str, facts: &Facts, golden: &Image) -> V
         ));
     }
     let tag = |key: &str| golden.tags.get(key).map(String::as_str);
-    if tag(tags::ROLE) != Some("golden") || tag(tags::PIPELINE) != Some(pipeline) {
+    if !is_golden(pipeline, golden) {
         list.push(Refusal::new(
             format!("{id} is not a golden image of pipeline `{pipeline}`"),
             "promote only what this pipeline has built",

@@ -1,17 +1,24 @@
 //! What a rollback goes back to, and what speaks against it.
 
-use crate::cloud::tags;
+use crate::cloud::{ConfigurationSet, Image, tags};
 use crate::id::StepId;
 use crate::pipeline::preflight::{self, Ready, Refusal};
-use crate::pipeline::{Context, PipelineError, observe};
+use crate::pipeline::{Context, PipelineError, belonging, observe};
 use crate::record::{BaseImage, Verb};
 use crate::run::{self, Ledger};
 
-/// Chooses the nearest earlier base image that can still be launched and is not in quarantine.
+/// A base image to go back to, and the name of the other environment that it was built for where a person consented to
+/// it.
+type Target = (BaseImage, Option<String>);
+
+/// Chooses the nearest earlier base image that can still be launched and is not in quarantine. One that was built for
+/// another environment needs consent: `consent` names that environment, or the ledger says that a person did when the
+/// image came into service here.
 pub(super) async fn choose(
     context: &Context<'_>,
     facts: &preflight::Facts,
-) -> Result<Result<BaseImage, Refusal>, PipelineError> {
+    consent: Option<&str>,
+) -> Result<Result<Target, Refusal>, PipelineError> {
     let Context { cloud, plan, .. } = *context;
     let ledger = Ledger::read(cloud, &plan.pipeline).await?;
     let mut passed_over = Vec::new();
@@ -27,9 +34,23 @@ pub(super) async fn choose(
         }
     }
     for target in targets {
-        match unfit(context, facts, &target).await? {
-            None => return Ok(Ok(target)),
-            Some(reason) => passed_over.push(format!("{target} {reason}")),
+        match look(context, facts, &target).await? {
+            Fitness::Unfit(reason) => passed_over.push(format!("{target} {reason}")),
+            Fitness::Fit(None) => return Ok(Ok((target, None))),
+            Fitness::Fit(Some(image)) => {
+                let recorded = ledger
+                    .entries
+                    .iter()
+                    .filter(|entry| entry.current == target)
+                    .find_map(|entry| entry.from_environment.as_deref());
+                let consent = consent.or(recorded);
+                let environment = &facts.environment;
+                let verb = format!("goldseed rollback {}", plan.pipeline);
+                let refused =
+                    belonging::going_back((&image.id, &image.tags), environment, consent, &verb);
+                let from = belonging::consented(&image.tags, environment, consent);
+                return Ok(refused.map_or(Ok((target, from)), Err));
+            }
         }
     }
     let reason = if passed_over.is_empty() {
@@ -69,12 +90,20 @@ async fn before_unfinished(
     Ok(readies.filter(brought).map(|ready| ready.previous).next())
 }
 
-/// Why a base image cannot be gone back to; none: it can.
-async fn unfit(
+/// Whether a base image can be gone back to.
+enum Fitness {
+    /// It can; the image, where it is none of the platform's.
+    Fit(Option<Box<Image>>),
+    /// It cannot, and why.
+    Unfit(String),
+}
+
+/// Reads whether a base image can be gone back to.
+async fn look(
     context: &Context<'_>,
     facts: &preflight::Facts,
     target: &BaseImage,
-) -> Result<Option<String>, PipelineError> {
+) -> Result<Fitness, PipelineError> {
     let stock;
     let id = match (target.image(), facts.deployed()) {
         (Some(image), _) => image,
@@ -84,13 +113,39 @@ async fn unfit(
             &stock
         }
         // Without deployed settings everything is refused already.
-        (None, None) => return Ok(None),
+        (None, None) => return Ok(Fitness::Fit(None)),
     };
     let Some(image) = preflight::known(context.cloud, id).await? else {
-        return Ok(Some("is gone".to_owned()));
+        return Ok(Fitness::Unfit("is gone".to_owned()));
     };
     if let Some(reason) = image.tags.get(tags::QUARANTINED) {
-        return Ok(Some(format!("is in quarantine ({reason})")));
+        return Ok(Fitness::Unfit(format!("is in quarantine ({reason})")));
     }
-    preflight::unfit(context, facts, &image).await
+    Ok(match preflight::unfit(context, facts, &image).await? {
+        Some(reason) => Fitness::Unfit(reason),
+        None => Fitness::Fit(target.image().map(|_| Box::new(image))),
+    })
+}
+
+/// Refuses to put old code on data that was migrated in a way which it cannot live with.
+pub(super) async fn migrated_for_good(
+    context: &Context<'_>,
+    facts: &preflight::Facts,
+) -> Result<Option<Refusal>, PipelineError> {
+    let Some(present) = facts.deployed().and_then(ConfigurationSet::image) else {
+        return Ok(None);
+    };
+    let image = preflight::known(context.cloud, &present).await?;
+    let breaking = image.is_some_and(|image| {
+        image.tags.get(tags::MIGRATIONS).map(String::as_str) == Some("breaking")
+    });
+    Ok(breaking.then(|| {
+        Refusal::new(
+            format!("the data was migrated for {present} in a way that the code before it cannot live with"),
+            format!(
+                "restore the database from before that promotion, then goldseed rollback {} --database-restored",
+                context.plan.pipeline
+            ),
+        )
+    }))
 }

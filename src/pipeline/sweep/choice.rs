@@ -10,8 +10,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::prices;
-use crate::cloud::{Image, Instance, InstanceState, Snapshot, Tags, tags};
+use crate::cloud::{Environment, Image, Instance, InstanceState, Snapshot, Tags, tags};
 use crate::id::{ImageId, RunId, SnapshotId};
+use crate::pipeline::belonging::Home;
 use crate::pipeline::in_use::{self, InUse};
 use crate::pipeline::names::EXPIRY;
 use crate::record::Verdict;
@@ -49,6 +50,8 @@ pub(super) fn state_of(kept: &Kept, holds: &BTreeSet<RunId>, now: Timestamp) -> 
 #[derive(Clone, Debug)]
 pub(super) struct Facts {
     pub(super) now: Timestamp,
+    /// The environments that exist and that the settings do not name.
+    pub(super) others: Vec<Environment>,
     /// The runs that have a record.
     pub(super) runs: BTreeMap<RunId, RunState>,
     /// All instances that are not gone.
@@ -152,7 +155,16 @@ pub(super) fn choose(facts: &Facts) -> Found {
         }
         if let Some(leftover) = of_image(facts, image) {
             // Whoever deregisters it deletes them as well.
-            match image.snapshots.iter().find_map(|id| holding(facts, id)) {
+            let home = Home::of(&image.tags);
+            let mut others = facts.others.iter();
+            let of_another = others.find(|environment| home.is(environment)).map(|one| {
+                format!(
+                    "it was built for {0}; sweep where goldseed.yaml names {0}",
+                    one.name
+                )
+            });
+            let mut holding = image.snapshots.iter().filter_map(|id| holding(facts, id));
+            match of_another.or_else(|| holding.next()) {
                 Some(why) => stays.push(Stays {
                     id: image.id.to_string(),
                     why: format!("the {} stays: {why}", leftover.label),

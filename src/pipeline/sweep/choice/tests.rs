@@ -68,6 +68,7 @@ fn snapshot(role: &str) -> Snapshot {
 fn facts() -> Facts {
     Facts {
         now: NOW.parse().unwrap(),
+        others: Vec::new(),
         runs: BTreeMap::from([(RunId::new(RUN), RunState::Ended(Verdict::Done))]),
         instances: Vec::new(),
         images: Vec::new(),
