@@ -6,6 +6,7 @@
 //! * What AWS left out of an answer is an error that names the field, never a default.
 
 mod beanstalk;
+mod configured;
 mod connect;
 mod ec2;
 mod error;
@@ -14,6 +15,7 @@ mod halt;
 mod parameters;
 mod poll;
 mod probe;
+mod retry;
 mod ssm;
 pub mod tags;
 

@@ -7,6 +7,7 @@ use goldseed::cli::{self, Arguments};
 use goldseed::display;
 
 fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(report_fault));
     let arguments = Arguments::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -35,4 +36,25 @@ fn main() -> ExitCode {
         }
     };
     ExitCode::from(code as u8)
+}
+
+/// Ends the program at a panic, on whatever thread it happens, with one error for people. AWS holds what a run has done.
+#[expect(
+    clippy::exit,
+    reason = "after a fault of its own nothing here can be relied on"
+)]
+fn report_fault(fault: &std::panic::PanicHookInfo<'_>) {
+    let payload = fault.payload_as_str().unwrap_or("a panic without a text");
+    let place = fault
+        .location()
+        .map_or_else(String::new, |at| format!(" at {at}"));
+    display::tell(&display::error_text(
+        "goldseed stopped at a fault of its own",
+        &[format!("{payload}{place}")],
+        &[
+            "please report it with this text".to_owned(),
+            "`goldseed runs` lists the run that it was at, if there was one; `goldseed resume` continues it".to_owned(),
+        ],
+    ));
+    std::process::exit(i32::from(goldseed::failure::ExitCode::Unexpected as u8));
 }

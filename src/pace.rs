@@ -36,12 +36,12 @@ impl Pace {
 
     /// Scales a duration of real AWS to what is waited here.
     pub fn scale(self, duration: Duration) -> Duration {
-        duration.mul_f64(self.factor)
+        times(duration, self.factor)
     }
 
     /// Turns a duration that passed here into the one that would have passed on real AWS: rules are written in those.
     pub fn unscale(self, duration: Duration) -> Duration {
-        duration.div_f64(self.factor)
+        times(duration, self.factor.recip())
     }
 
     /// Sleeps for the scaled duration.
@@ -85,6 +85,11 @@ impl Pace {
     pub fn unhurried(self, took: Duration) -> Duration {
         took.mul_f64((1.0 - self.factor).max(0.0))
     }
+}
+
+/// Multiplies, up to the longest time there is.
+fn times(duration: Duration, factor: f64) -> Duration {
+    Duration::try_from_secs_f64(duration.as_secs_f64() * factor).unwrap_or(Duration::MAX)
 }
 
 /// Returns the time of the wall clock: for records, names and expiry, never for choosing a path.
@@ -183,6 +188,15 @@ mod tests {
             Pace::new(0.01).unwrap().scale(Duration::from_secs(100)),
             Duration::from_secs(1)
         );
+    }
+
+    #[test]
+    fn no_factor_takes_a_duration_out_of_its_bounds() {
+        let smallest = Pace::new(f64::MIN_POSITIVE).unwrap();
+        assert_eq!(smallest.unscale(Duration::from_secs(1)), Duration::MAX);
+        assert_eq!(smallest.scale(Duration::MAX), Duration::ZERO);
+        let largest = Pace::new(10.0).unwrap();
+        assert_eq!(largest.scale(Duration::MAX), Duration::MAX);
     }
 
     #[test]

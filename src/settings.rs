@@ -16,6 +16,7 @@ mod form;
 mod pipeline;
 mod surroundings;
 
+pub(crate) use form::{is_environment_name, is_pipeline_name};
 pub use surroundings::{Surroundings, SurroundingsError};
 
 /// The version of the format that this tool reads: the value of the key `goldseed`.

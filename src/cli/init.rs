@@ -18,6 +18,23 @@ pub(super) struct Init {
 }
 
 pub(super) fn run(invocation: &Invocation, init: &Init) -> Result<ExitCode, Failure> {
+    let refuse = |name: &str, what: &str, rule: &str| {
+        Failure::new(ExitCode::Usage, format!("`{name}` cannot name {what}")).hint(rule)
+    };
+    if !settings::is_pipeline_name(&init.pipeline) {
+        return Err(refuse(
+            &init.pipeline,
+            "a pipeline",
+            "the name may contain lower-case letters, digits and single hyphens, 32 characters at most",
+        ));
+    }
+    if !settings::is_environment_name(&init.environment) {
+        return Err(refuse(
+            &init.environment,
+            "an environment",
+            "the name has 4 to 40 letters, digits and hyphens",
+        ));
+    }
     let path = &invocation.global.file;
     let text = settings::starter(&init.pipeline, &init.environment);
     // Created, never overwritten: somebody's settings are not ours to lose.

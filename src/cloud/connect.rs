@@ -8,14 +8,13 @@ use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
-use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
-use aws_smithy_runtime_api::client::retries::classifiers::{
-    ClassifyRetry, RetryAction, RetryClassifierPriority,
-};
-use aws_smithy_types::retry::{ErrorKind as RetryKind, RetryConfig};
+use aws_smithy_runtime_api::client::interceptors::SharedInterceptor;
+use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 
-use super::error::with_causes;
+use super::configured::Configured;
+use super::error::{in_one_line, with_causes};
+use super::retry::{AlsoHeals, FixedToken};
 use super::{Cloud, CloudError, ErrorKind};
 use crate::event::Emitter;
 use crate::pace::Pace;
@@ -73,6 +72,15 @@ impl Cloud {
         if let Some(region) = &connection.region {
             loader = loader.region(Region::new(region.clone()));
         }
+        let mut http = None;
+        if connection.local.is_none() {
+            let configured = Configured::read(connection.profile.as_deref()).await;
+            configured.check_endpoints()?;
+            http = configured.http_client()?;
+        }
+        if let Some(client) = &http {
+            loader = loader.http_client(client.clone());
+        }
         if let Some(endpoint) = &connection.local {
             let nobody = Credentials::new("sandbox", "sandbox", None, None, "sandbox");
             // Without TLS: reading the machine's root certificates takes longer than many a call.
@@ -86,7 +94,11 @@ impl Cloud {
         if let (Some(profile), None) = (&connection.profile, &connection.local) {
             // As with the AWS CLI, a profile that is asked for wins over credentials of the environment. A role that it
             // names is assumed in the region of the settings.
-            let provider = ProviderConfig::without_region().with_region(config.region().cloned());
+            let mut provider =
+                ProviderConfig::without_region().with_region(config.region().cloned());
+            if let Some(client) = http {
+                provider = provider.with_http_client(client);
+            }
             let named = ProfileFileCredentialsProvider::builder()
                 .configure(&provider)
                 .profile_name(profile)
@@ -103,46 +115,52 @@ impl Cloud {
                 message: "no region: set `region:` in goldseed.yaml or AWS_REGION".into(),
                 ..unsent(ErrorKind::Refused)
             })?;
+        check_region(&region)?;
         let provider = config.credentials_provider().ok_or_else(no_credentials)?;
-        provider
+        let credentials = provider
             .provide_credentials()
             .await
             .map_err(|error| CloudError {
                 message: match &connection.profile {
                     Some(profile) => {
-                        let why = with_causes(&error);
+                        let why = in_one_line(&with_causes(&error));
                         format!("no AWS credentials by the profile `{profile}`: {why}")
                     }
-                    None => format!("no AWS credentials: {}", with_causes(&error)),
+                    None => format!("no AWS credentials: {}", in_one_line(&with_causes(&error))),
                 },
                 ..no_credentials()
             })?;
+        check_credentials(&credentials)?;
         // The SDK's bucket of retries is shared by all calls of a service and would be empty after a throttled hour
         // of polls; time-outs bound the retries here.
         let partition = RetryPartition::custom("goldseed")
             .token_bucket(TokenBucket::unlimited())
             .build();
-        let ec2 = aws_sdk_ec2::config::Builder::from(&config)
+        let mut ec2 = aws_sdk_ec2::config::Builder::from(&config)
             .retry_partition(partition.clone())
-            .retry_classifier(AlsoHeals)
-            .build();
-        let beanstalk = aws_sdk_elasticbeanstalk::config::Builder::from(&config)
+            .retry_classifier(AlsoHeals);
+        let mut beanstalk = aws_sdk_elasticbeanstalk::config::Builder::from(&config)
             .retry_partition(partition.clone())
-            .retry_classifier(AlsoHeals)
-            .build();
-        let ssm = aws_sdk_ssm::config::Builder::from(&config)
+            .retry_classifier(AlsoHeals);
+        let mut ssm = aws_sdk_ssm::config::Builder::from(&config)
             .retry_partition(partition.clone())
-            .retry_classifier(AlsoHeals)
-            .build();
-        let sts = aws_sdk_sts::config::Builder::from(&config)
+            .retry_classifier(AlsoHeals);
+        let mut sts = aws_sdk_sts::config::Builder::from(&config)
             .retry_partition(partition)
-            .retry_classifier(AlsoHeals)
-            .build();
+            .retry_classifier(AlsoHeals);
+        // A source that renews its credentials says until when they are valid; a token without that was written down.
+        if credentials.session_token().is_some() && credentials.expiry().is_none() {
+            let fixed = SharedInterceptor::new(FixedToken);
+            ec2.push_interceptor(fixed.clone());
+            beanstalk.push_interceptor(fixed.clone());
+            ssm.push_interceptor(fixed.clone());
+            sts.push_interceptor(fixed);
+        }
         Ok(Self {
-            ec2: aws_sdk_ec2::Client::from_conf(ec2),
-            beanstalk: aws_sdk_elasticbeanstalk::Client::from_conf(beanstalk),
-            ssm: aws_sdk_ssm::Client::from_conf(ssm),
-            sts: aws_sdk_sts::Client::from_conf(sts),
+            ec2: aws_sdk_ec2::Client::from_conf(ec2.build()),
+            beanstalk: aws_sdk_elasticbeanstalk::Client::from_conf(beanstalk.build()),
+            ssm: aws_sdk_ssm::Client::from_conf(ssm.build()),
+            sts: aws_sdk_sts::Client::from_conf(sts.build()),
             region,
             pace,
             events,
@@ -209,6 +227,48 @@ const PATIENT_ROUNDS: u32 = 4;
 /// However short the pace, a local server that is busy answers within this.
 const LOCAL_FLOOR: Duration = Duration::from_secs(3);
 
+/// Refuses what cannot stand in the name of a service's host.
+fn check_region(region: &str) -> Result<(), CloudError> {
+    let fits = (1..=63).contains(&region.len())
+        && region
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && !region.starts_with('-');
+    if fits {
+        return Ok(());
+    }
+    Err(unusable(format!(
+        "`{}` is not a region such as eu-central-1 (--region, AWS_REGION, or `region` in the AWS configuration file)",
+        region.escape_debug()
+    )))
+}
+
+/// Refuses what cannot stand in a request, and what AWS would call a wrong signature. The values are not shown.
+fn check_credentials(credentials: &Credentials) -> Result<(), CloudError> {
+    let is_printable = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
+    let parts = [
+        ("access key id", Some(credentials.access_key_id())),
+        ("secret access key", Some(credentials.secret_access_key())),
+        ("session token", credentials.session_token()),
+    ];
+    for (name, value) in parts {
+        if value.is_some_and(|value| !is_printable(value)) {
+            return Err(unusable(format!(
+                "the {name} of the AWS credentials contains a space, a line break or a character outside ASCII: copy it again"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The error of a variable, a flag or a configuration file that says something unusable.
+pub(super) fn unusable(message: String) -> CloudError {
+    CloudError {
+        message,
+        ..unsent(ErrorKind::Configuration)
+    }
+}
+
 fn no_credentials() -> CloudError {
     CloudError {
         message: "no AWS credentials".into(),
@@ -224,88 +284,5 @@ fn unsent(kind: ErrorKind) -> CloudError {
         code: None,
         message: String::new(),
         request_id: None,
-    }
-}
-
-/// Retries what the SDK does not: credentials that the service calls expired (the provider is asked anew), and EC2's
-/// own names for "try again" (EC2 API reference, error codes).
-#[derive(Debug)]
-struct AlsoHeals;
-
-/// Codes as they stand in the body of an answer; the generic context knows no typed error.
-const HEALING_CODES: [&str; 11] = [
-    // One snapshot a volume in some seconds.
-    "SnapshotCreationPerVolumeRateExceeded",
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "RequestExpired",
-    "Unavailable",
-    "InternalError",
-    "InternalFailure",
-    "ServerInternal",
-    "ServiceUnavailable",
-    "InternalServerError",
-    "TooManyUpdates",
-];
-
-impl ClassifyRetry for AlsoHeals {
-    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
-        let response = context.response();
-        // Proxies on the way say so by the status alone.
-        match response.map(|response| response.status().as_u16()) {
-            Some(408) => return RetryAction::retryable_error(RetryKind::TransientError),
-            Some(429) => return RetryAction::retryable_error(RetryKind::ThrottlingError),
-            _ => {}
-        }
-        let body = response
-            .filter(|response| response.status().as_u16() >= 400)
-            .and_then(|response| response.body().bytes())
-            .map(String::from_utf8_lossy);
-        match body {
-            Some(body) if HEALING_CODES.iter().any(|code| names_code(&body, code)) => {
-                RetryAction::retryable_error(RetryKind::TransientError)
-            }
-            _ => RetryAction::NoActionIndicated,
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        "AlsoHeals"
-    }
-
-    fn priority(&self) -> RetryClassifierPriority {
-        RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
-    }
-}
-
-/// Tells whether an error's body, XML or JSON, names just this code.
-fn names_code(body: &str, code: &str) -> bool {
-    body.contains(&format!("<Code>{code}</Code>"))
-        || body.contains(&format!("\"{code}\""))
-        || body.contains(&format!("#{code}\""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn codes_are_told_apart_whole() {
-        assert!(names_code(
-            "<Error><Code>ExpiredToken</Code></Error>",
-            "ExpiredToken"
-        ));
-        assert!(!names_code(
-            "<Error><Code>ExpiredTokenX</Code></Error>",
-            "ExpiredToken"
-        ));
-        assert!(names_code(
-            r#"{"__type":"com.amazonaws#ExpiredTokenException"}"#,
-            "ExpiredTokenException"
-        ));
-        assert!(!names_code(
-            r#"{"__type":"AccessDeniedException"}"#,
-            "ExpiredTokenException"
-        ));
     }
 }

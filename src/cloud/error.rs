@@ -7,6 +7,8 @@
 use aws_sdk_ec2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ec2::operation::RequestId;
 
+use super::retry::{EXPIRED_CODES, is_fixed};
+
 /// A call to AWS that failed for good, after the SDK's own retries.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{operation} of {subject} failed: {message}{}{}", self.code_text(), self.request_text())]
@@ -36,8 +38,12 @@ pub enum ErrorKind {
     Denied,
     /// The credentials are missing.
     NoCredentials,
-    /// The credentials have expired.
+    /// The environment or a configuration file says something that cannot be used; nothing was sent.
+    Configuration,
+    /// The credentials have expired, and nothing brings new ones by itself.
     Expired,
+    /// The credentials have expired, and their source brings new ones.
+    Renewing,
     /// Too many requests, even after the retries.
     Throttled,
     /// No answer: no connection, a time-out, a server error.
@@ -59,13 +65,16 @@ impl CloudError {
     pub fn is_transient(&self) -> bool {
         matches!(
             self.kind,
-            ErrorKind::Throttled | ErrorKind::Unreachable | ErrorKind::Expired
+            ErrorKind::Throttled | ErrorKind::Unreachable | ErrorKind::Renewing
         )
     }
 
     /// Tells whether the service itself answered, and will answer otherwise in a while.
     pub(super) fn may_be_asked_again(&self) -> bool {
-        self.is_transient() && (self.code.is_some() || self.request_id.is_some())
+        // Credentials that were renewed in vain are not worth the silence.
+        self.is_transient()
+            && self.kind != ErrorKind::Renewing
+            && (self.code.is_some() || self.request_id.is_some())
     }
 
     /// The error of an answer in which `field` is missing. The SDK reads a misspelt XML element as absent, so an
@@ -101,7 +110,11 @@ impl CloudError {
                     ),
                     (_, message) => {
                         let message = message.unwrap_or("no message").to_owned();
-                        (kind_of_code(code.as_deref(), &message, status), message)
+                        let kind = match kind_of_code(code.as_deref(), &message, status) {
+                            ErrorKind::Renewing if is_fixed(context.raw()) => ErrorKind::Expired,
+                            kind => kind,
+                        };
+                        (kind, message)
                     }
                 }
             }
@@ -160,10 +173,9 @@ fn kind_of_code(code: Option<&str>, message: &str, status: u16) -> ErrorKind {
         | "UnrecognizedClientException"
         | "SignatureDoesNotMatch"
         | "InvalidSignatureException"
-        | "RequestTimeTooSkewed" => ErrorKind::Denied,
-        "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" | "AuthFailure" => {
-            ErrorKind::Expired
-        }
+        | "RequestTimeTooSkewed"
+        | "AuthFailure" => ErrorKind::Denied,
+        _ if EXPIRED_CODES.contains(&code) => ErrorKind::Renewing,
         "IncorrectInstanceState"
         | "IncorrectState"
         | "IncorrectStateException"
@@ -215,6 +227,12 @@ fn kind_of_transport(text: &str) -> (ErrorKind, String) {
         ErrorKind::Unreachable
     };
     (kind, text.to_owned())
+}
+
+/// Joins the lines of a list, as the SDK writes of all sources of credentials that it has tried.
+pub(super) fn in_one_line(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    lines.join("; ").replace(":; ", ": ")
 }
 
 /// The causes of an SDK error, whose own text says no more than "service error".
@@ -277,7 +295,9 @@ mod tests {
                 400,
                 ErrorKind::Refused,
             ),
-            ("ExpiredTokenException", "", 403, ErrorKind::Expired),
+            ("ExpiredTokenException", "", 403, ErrorKind::Renewing),
+            ("RequestExpired", "", 400, ErrorKind::Renewing),
+            ("AuthFailure", "", 401, ErrorKind::Denied),
             ("RequestTimeTooSkewed", "", 403, ErrorKind::Denied),
             ("", "", 503, ErrorKind::Unreachable),
         ] {

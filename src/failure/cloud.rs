@@ -5,13 +5,19 @@ use crate::cloud::{CloudError, ErrorKind};
 
 impl From<CloudError> for Failure {
     fn from(error: CloudError) -> Self {
-        let failure = Self::new(ExitCode::Aws, error.to_string());
+        // What was not sent has no operation to speak of.
+        let message = match error.operation {
+            "connect" => error.message.clone(),
+            _ => error.to_string(),
+        };
+        let failure = Self::new(ExitCode::Aws, message);
         if let Some(hint) = of_account(error.code.as_deref()) {
             return failure.hint(hint);
         }
         match error.kind {
             ErrorKind::NoCredentials => Self { code: ExitCode::Refused, ..failure }
                 .hint("log in (`aws sso login`, --profile, AWS_PROFILE, AWS_ACCESS_KEY_ID), then try again"),
+            ErrorKind::Configuration => Self { code: ExitCode::Usage, ..failure },
             ErrorKind::Refused if error.operation == "connect" => Self {
                 code: ExitCode::Refused,
                 ..failure
@@ -30,10 +36,15 @@ impl From<CloudError> for Failure {
             {
                 failure.hint("the access key is wrong or deactivated, or this machine's clock is off")
             }
-            ErrorKind::Expired if error.code.as_deref() == Some("AuthFailure") => failure.hint(
-                "AWS does not accept the credentials: log in again, and look at this machine's clock",
+            ErrorKind::Denied if error.code.as_deref() == Some("AuthFailure") => failure.hint(
+                "AWS does not accept the credentials, or they may not use this: log in again, and check this machine's clock",
             ),
-            ErrorKind::Expired => failure.hint("log in again; the credentials have expired"),
+            ErrorKind::Expired => failure.hint(
+                "the credentials have expired and nothing renews them: log in, then resume the run or repeat the command",
+            ),
+            ErrorKind::Renewing => failure.hint(
+                "the source of the credentials returns none that are valid: log in, then resume the run or repeat the command",
+            ),
             ErrorKind::Denied => failure.hint(format!(
                 "the caller's role needs the permission for {}; see the README, \"What the tool may do\"",
                 error.operation
@@ -55,6 +66,9 @@ impl From<CloudError> for Failure {
             }
             ErrorKind::Malformed => failure.hint(
                 "no AWS answers like this: look at AWS_ENDPOINT_URL and at proxies on the way",
+            ),
+            ErrorKind::Unreachable if error.message.contains("certificate") => failure.hint(
+                "name the authority that signed it with AWS_CA_BUNDLE or `ca_bundle`, as for the AWS CLI, then go on",
             ),
             ErrorKind::Unreachable => {
                 failure.hint("check the network, AWS_ENDPOINT_URL and the region, then go on")

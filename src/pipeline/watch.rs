@@ -119,14 +119,22 @@ pub(super) async fn until_judged(
     let mut samples = Vec::new();
     let mut told = std::collections::BTreeSet::new();
     let mut malformed = 0;
+    let mut renews = true;
     loop {
         match held.renew().await {
             Err(LeaseError::Cloud(error)) if error.is_transient() => {
-                cloud
-                    .events()
-                    .warn(format!("the lease could not be renewed just now: {error}"));
+                // The watch tries again at each poll; one line is enough until it succeeds.
+                if std::mem::replace(&mut renews, false) {
+                    cloud.events().warn(format!(
+                        "the lease on {} cannot be renewed, which is tried again at each poll: {error}",
+                        plan.environment
+                    ));
+                }
             }
-            other => other?,
+            other => {
+                other?;
+                renews = true;
+            }
         }
         let at = cloud.pace().unscale(clock.elapsed()).as_secs();
         let sample = match look_once(context, at, watched, &mut probes).await {
@@ -194,7 +202,7 @@ fn shortened(mut reason: String) -> String {
 fn cannot_heal(error: &CloudError) -> bool {
     matches!(
         error.kind,
-        ErrorKind::Denied | ErrorKind::NoCredentials | ErrorKind::HeldBack
+        ErrorKind::Denied | ErrorKind::NoCredentials | ErrorKind::Expired | ErrorKind::HeldBack
     )
 }
 

@@ -72,7 +72,7 @@ pub(super) fn region(node: &Node, review: &Review) -> Option<String> {
 }
 
 /// Tells whether a pipeline may have this name.
-pub(super) fn is_pipeline_name(text: &str) -> bool {
+pub(crate) fn is_pipeline_name(text: &str) -> bool {
     text.len() <= 32 && is_hyphenated(text)
 }
 
@@ -84,14 +84,17 @@ pub(super) fn is_recipe_name(text: &str) -> bool {
 /// An environment's name: Beanstalk's rule is 4 to 40 letters, digits and hyphens.
 pub(super) fn environment(node: &Node, review: &Review) -> Option<String> {
     let expected = "an environment's name (4 to 40 letters, digits and hyphens)";
-    fitting(node, review, expected, |text| {
-        (4..=40).contains(&text.len())
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-            && !text.starts_with('-')
-            && !text.ends_with('-')
-    })
+    fitting(node, review, expected, is_environment_name)
+}
+
+/// Tells whether an environment may have this name.
+pub(crate) fn is_environment_name(text: &str) -> bool {
+    (4..=40).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
 }
 
 /// An application's name: Beanstalk's rule is up to 100 characters without a slash.

@@ -40,7 +40,9 @@ impl Surroundings {
     )]
     pub fn from_environment() -> Result<Self, SurroundingsError> {
         let host = fs_err::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        Self::of(|name| std::env::var(name).ok(), host.trim())
+        // What is no text is replaced and then refused where it is used, not overlooked.
+        let variable = |name: &str| Some(std::env::var_os(name)?.to_string_lossy().into_owned());
+        Self::of(variable, host.trim())
     }
 
     /// Reads variables by `variable`; the kernel says that the host is called `host`.

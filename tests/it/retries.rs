@@ -98,6 +98,130 @@ fn every_request_survives_credentials_that_expire() {
     assert_survived(first_times(1, |_| true, expired));
 }
 
+/// A hook that calls the credentials expired from this request on.
+fn expired_from(at: impl Fn(&Request) -> bool + Send + Sync + 'static) -> Hook {
+    let begun = Mutex::new(false);
+    Hook::new(move |request| {
+        let mut begun = begun.lock().unwrap();
+        *begun |= at(request);
+        if !*begun {
+            return Fate::Serve;
+        }
+        let code = match request.service {
+            Service::Ssm => "ExpiredTokenException",
+            Service::Ec2 => "RequestExpired",
+            _ => "ExpiredToken",
+        };
+        Fate::refused(
+            code,
+            "The security token included in the request is expired",
+        )
+    })
+}
+
+/// How many requests are made at most to say how things stand once the credentials are of no use.
+const LAST_REQUESTS: usize = 8;
+
+#[test]
+fn a_fixed_session_token_that_has_ended_ends_the_run_at_once() {
+    for (what, operation) in [
+        ("the first call", "GetCallerIdentity"),
+        ("a read of EC2", "DescribeSnapshots"),
+        ("a machine at work", "GetCommandInvocation"),
+        ("the record", "PutParameter"),
+        (
+            "the health of a watched environment",
+            "DescribeEnvironmentHealth",
+        ),
+    ] {
+        let world = World::new();
+        world.sandbox.set_hook(Some(expired_from(move |request| {
+            request.operation == operation
+        })));
+        let output = world
+            .goldseed(["rebuild", "shop"])
+            .env("AWS_SESSION_TOKEN", "fixed")
+            .run();
+        world.sandbox.set_hook(None);
+        assert_eq!(output.code, Some(5), "{what}: {output}");
+        let said: Vec<&str> = output.stderr.split_whitespace().collect();
+        let said = said.join(" ");
+        assert!(
+            said.contains("log in, then resume the run or repeat the command"),
+            "{what}: {output}"
+        );
+        assert!(
+            !said.contains("lease on shop-prod cannot be renewed"),
+            "{what}: {output}"
+        );
+        let refused = world.sandbox.requests().into_iter();
+        let refused = refused.filter(|one| matches!(one.fate, Fate::Refuse { .. }));
+        let count = refused.count();
+        assert!(count <= LAST_REQUESTS, "{what}: {count} requests\n{output}");
+        if operation != "GetCallerIdentity" && operation != "PutParameter" {
+            world.succeed(["resume", &output.run_id()]);
+        }
+    }
+}
+
+#[test]
+fn credentials_that_their_source_renews_are_waited_for() {
+    let world = World::new();
+    let folder = world.project().with_file_name("home").join(".aws");
+    fs_err::create_dir_all(&folder).unwrap();
+    let keys = r#"{"Version": 1, "AccessKeyId": "AKIATEST", "SecretAccessKey": "test", "SessionToken": "renewed",
+        "Expiration": "2099-01-01T00:00:00Z"}"#;
+    fs_err::write(folder.join("keys.json"), keys).unwrap();
+    let config = format!(
+        "[profile renewing]\ncredential_process = /bin/cat {}\n",
+        folder.join("keys.json").display()
+    );
+    fs_err::write(folder.join("config"), config).unwrap();
+    let first = Mutex::new(BTreeSet::new());
+    world.sandbox.set_hook(Some(Hook::new(move |request| {
+        if first.lock().unwrap().insert(request.operation.clone()) {
+            Fate::refused(
+                "ExpiredToken",
+                "The security token included in the request is expired",
+            )
+        } else {
+            Fate::Serve
+        }
+    })));
+    world.succeed(["rebuild", "shop", "--profile", "renewing"]);
+}
+
+/// Each renewal of the lease fails while the environment is watched.
+#[test]
+fn a_lease_that_cannot_be_renewed_is_said_once() {
+    let world = World::new();
+    world.sandbox.set_hook(Some(Hook::new(|request| {
+        let renewal = request.operation == "PutParameter"
+            && request.parameters["Overwrite"] == true
+            && request
+                .parameter("Name")
+                .is_some_and(|name| name.contains("/lease/"))
+            && request
+                .parameter("Value")
+                .is_some_and(|value| !value.contains("\"released\":true"));
+        if renewal {
+            Fate::Refuse {
+                status: 500,
+                code: "InternalServerError".to_owned(),
+                message: "An internal error has occurred".to_owned(),
+            }
+        } else {
+            Fate::Serve
+        }
+    })));
+    let output = world.run(["rebuild", "shop"]);
+    let said = output.stderr.matches("cannot be renewed").count();
+    assert!(
+        said <= 2,
+        "once as it happens, once in the summary: {output}"
+    );
+}
+
 #[test]
 fn a_change_that_stalls_past_its_time_out_is_made_once() {
     // An attempt ends after 3 s in these worlds; what stalled is served after that all the same.
@@ -278,6 +402,12 @@ fn what_cannot_heal_ends_at_once_with_the_one_thing_that_helps() {
             400,
             "InvalidSignatureException",
             "this machine's clock is off",
+        ),
+        (
+            "RunInstances",
+            401,
+            "AuthFailure",
+            "log in again, and check this machine's clock",
         ),
         (
             "CreateTags",
