@@ -26,7 +26,7 @@ pub use beanstalk::{
     ConfigurationSet, Environment, EnvironmentEvent, EnvironmentHealth, EnvironmentResources,
     InstanceHealth, ManagedAction, Platform,
 };
-pub use connect::{ATTEMPT_TIMEOUT, CALL_TIMEOUT, Connection, Identity};
+pub use connect::{ATTEMPT_TIMEOUT, CALL_TIMEOUT, Connection, Identity, LocalAws};
 pub use ec2::{
     Checks, Egress, Endpoint, Ensured, Image, ImageRequest, ImageState, Instance, InstanceState,
     LaunchRequest, Placement, Route, Snapshot, SnapshotProgress,

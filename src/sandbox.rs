@@ -18,10 +18,13 @@ mod ec2;
 mod engine;
 mod error;
 mod faults;
+mod folder;
+mod gate;
 mod jobs;
 mod machines;
 mod metadata;
 mod parameters;
+mod secrets;
 mod server;
 mod ssm;
 mod state;
@@ -42,6 +45,8 @@ pub use self::demo::DemoWorld;
 pub use self::ec2::routes::WayOut;
 pub use self::error::SandboxError;
 pub use self::faults::{Fate, Hook, Request};
+use self::folder::Folder;
+pub use self::gate::AccessKey;
 use self::machines::containers::{ContainersOptions, KEPT, PLATFORM_PHP};
 use self::machines::{CommandOutcome, Containers, Machines, Simulated};
 pub use self::wire::Service;
@@ -70,6 +75,11 @@ pub struct Options {
     pub region: String,
     /// The account that it plays.
     pub account: String,
+    /// The only access key that is served on the public port. None: one is drawn where machines are containers, for who may
+    /// start one is root there; any key is served where they are simulated.
+    pub access_key: Option<AccessKey>,
+    /// Whether it may listen where other computers reach it.
+    pub exposed: bool,
     /// Decides the fate of each request.
     pub hook: Option<Hook>,
 }
@@ -84,6 +94,8 @@ impl Options {
             state: state.into(),
             region: "eu-central-1".to_owned(),
             account: "123456789012".to_owned(),
+            access_key: None,
+            exposed: false,
             hook: None,
         }
     }
@@ -95,21 +107,21 @@ pub struct Sandbox {
     core: Core,
     address: SocketAddr,
     tasks: Vec<tokio::task::JoinHandle<()>>,
+    /// Held until the machines and their files are removed.
+    _folder: Folder,
 }
 
 impl Sandbox {
-    /// Starts a sandbox: returns when it takes requests.
-    pub async fn start(options: Options) -> Result<Self, SandboxError> {
+    /// Starts a sandbox: returns when it takes requests. What an earlier one left in the folder is removed once this one has
+    /// its port and the folder to itself.
+    pub async fn start(mut options: Options) -> Result<Self, SandboxError> {
         if !(options.pace.is_finite() && options.pace > 0.0) {
             return Err(SandboxError::Pace(options.pace));
         }
-        fs_err::create_dir_all(&options.state).map_err(SandboxError::Folder)?;
-        let handle = Arc::new(OnceLock::new());
-        let machines = match options.machines {
-            MachineKind::Simulated => Machines::Simulated(Simulated::default()),
-            MachineKind::Containers => Machines::Containers(containers(&options, &handle).await?),
-        };
         let listen = options.listen;
+        if !options.exposed && !gate::is_private(&listen) {
+            return Err(SandboxError::Exposed(listen));
+        }
         let refused = |source| SandboxError::Listen {
             address: listen,
             source,
@@ -118,6 +130,17 @@ impl Sandbox {
             .await
             .map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
+        let folder = Folder::take(&options.state)?;
+        let handle = Arc::new(OnceLock::new());
+        let machines = match options.machines {
+            MachineKind::Simulated => Machines::Simulated(Simulated::default()),
+            MachineKind::Containers => {
+                if options.access_key.is_none() {
+                    options.access_key = Some(AccessKey::random().map_err(SandboxError::Random)?);
+                }
+                Machines::Containers(containers(&options, &handle).await?)
+            }
+        };
         let core = Core::new(options, machines);
         drop(handle.set(core.downgrade()));
         let mut tasks = vec![tokio::spawn(server::serve(core.clone(), listener))];
@@ -128,7 +151,14 @@ impl Sandbox {
             core,
             address,
             tasks,
+            _folder: folder,
         })
+    }
+
+    /// The access key id and the secret access key that clients must have; none where any are good.
+    pub fn access_key(&self) -> Option<(String, String)> {
+        let key = self.core.options().access_key.as_ref()?;
+        Some((key.id.clone(), key.secret.clone()))
     }
 
     /// The address that clients are pointed at, as `AWS_ENDPOINT_URL`.
@@ -152,8 +182,7 @@ impl Sandbox {
     pub async fn make_demo(&self, bundle: Vec<u8>) -> Result<DemoWorld, SandboxError> {
         let containers = self.containers()?;
         let options = demo::DemoOptions {
-            endpoint: self.address,
-            region: self.core.options().region.clone(),
+            client: self.client(),
             account: self.core.options().account.clone(),
             platform_arn: beanstalk::platforms::Platform::newest().arn(&self.core.options().region),
             instance_profile: "aws-elasticbeanstalk-ec2-role".to_owned(),
@@ -182,13 +211,19 @@ impl Sandbox {
     /// # Errors
     /// Simulated machines, and what could not be made.
     pub async fn make_database(&self) -> Result<std::net::IpAddr, SandboxError> {
-        let client = demo::Client {
-            endpoint: self.address,
-            region: self.core.options().region.clone(),
-        };
-        demo::database(self.containers()?, &client)
+        demo::database(self.containers()?, &self.client())
             .await
             .map_err(|error| SandboxError::Demo(Box::new(error)))
+    }
+
+    fn client(&self) -> demo::Client {
+        let options = self.core.options();
+        let key = options.access_key.as_ref();
+        demo::Client {
+            endpoint: self.address,
+            region: options.region.clone(),
+            key_id: key.map_or_else(|| "sandbox".to_owned(), |key| key.id.clone()),
+        }
     }
 
     fn containers(&self) -> Result<&Containers, SandboxError> {
@@ -211,7 +246,7 @@ impl Sandbox {
         self.core.until_served().await;
     }
 
-    /// All requests that are done, in the order in which that was.
+    /// The requests that are done, in the order in which that was and without their secrets; at most the last 20,000.
     pub fn requests(&self) -> Vec<RequestSeen> {
         self.core.requests()
     }

@@ -17,6 +17,8 @@ sandbox_runs() {
 }
 
 start_sandbox() {
+    # Its credentials stand in its log.
+    rm -f "$log" && (umask 077 && : >"$log")
     # In a session of its own, so that Ctrl-C here is not for it, and on a port that is free.
     # shellcheck disable=SC2016  # for the shell that is started
     as_root sh -c 'pid_file=$1 && shift && { setsid "$@" & } && echo $! >"$pid_file"' sh "$demo/sandbox.pid" \
@@ -27,6 +29,7 @@ start_sandbox() {
 
 # Writes what a shell needs to use the sandbox.
 write_environment() {
+    rm -f "$demo/env" && (umask 077 && : >"$demo/env")
     {
         echo "# For a shell of yours: . $demo/env"
         grep '^export ' "$log"
@@ -91,9 +94,11 @@ each_of() {
 call() {
     local service=$1
     shift
-    # The sandbox looks at the service's name, and at no signature.
+    # The sandbox compares the access key id, and verifies no signature.
+    # It opens the sandbox, so it goes by a descriptor: arguments are shown to every user of this computer.
     curl --silent --show-error --fail-with-body --noproxy '*' --max-time 30 \
-        --header "Authorization: AWS4-HMAC-SHA256 Credential=sandbox/20260101/$AWS_REGION/$service/aws4_request, SignedHeaders=host, Signature=none" \
+        --header @<(printf 'Authorization: AWS4-HMAC-SHA256 Credential=%s/20260101/%s/%s/aws4_request, SignedHeaders=host, Signature=none\n' \
+            "$AWS_ACCESS_KEY_ID" "$AWS_REGION" "$service") \
         "$@" "$AWS_ENDPOINT_URL/"
 }
 

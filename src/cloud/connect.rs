@@ -28,8 +28,17 @@ pub struct Connection {
     pub profile: Option<String>,
     /// The pace of everything that waits.
     pub pace: Pace,
-    /// The endpoint of a local AWS of our own; the credentials of the real one are not read then.
-    pub local: Option<String>,
+    /// A local AWS of our own; the credentials of the real one are not read then.
+    pub local: Option<LocalAws>,
+}
+
+/// Where a local AWS of our own answers.
+#[derive(Clone, Debug)]
+pub struct LocalAws {
+    /// The endpoint.
+    pub endpoint: String,
+    /// The access key id and the secret access key; none where it serves any.
+    pub access_key: Option<(String, String)>,
 }
 
 /// Who the credentials belong to.
@@ -81,13 +90,14 @@ impl Cloud {
         if let Some(client) = &http {
             loader = loader.http_client(client.clone());
         }
-        if let Some(endpoint) = &connection.local {
-            let nobody = Credentials::new("sandbox", "sandbox", None, None, "sandbox");
+        if let Some(local) = &connection.local {
+            let (id, secret) = local.access_key.clone().unwrap_or_default();
+            let credentials = Credentials::new(id, secret, None, None, "sandbox");
             // Without TLS: reading the machine's root certificates takes longer than many a call.
             let plain = aws_smithy_http_client::Builder::new().build_http();
             loader = loader
-                .endpoint_url(endpoint)
-                .credentials_provider(nobody)
+                .endpoint_url(&local.endpoint)
+                .credentials_provider(credentials)
                 .http_client(plain);
         }
         let mut config = loader.load().await;

@@ -1,6 +1,6 @@
 //! The shared handle of a sandbox: its state, its machines, and what was asked of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, watch};
 use super::clock::Clock;
 use super::faults::{Fate, Hook, Request};
 use super::machines::Machines;
+use super::secrets;
 use super::state::State;
 use super::storage::Storage;
 use super::wire::Service;
@@ -72,7 +73,7 @@ struct Inner {
 
 #[derive(Debug, Default)]
 struct Seen {
-    requests: Vec<RequestSeen>,
+    requests: VecDeque<RequestSeen>,
     occurrences: BTreeMap<(Service, String), usize>,
 }
 
@@ -85,6 +86,9 @@ impl Drop for Underway {
         self.0.inner.underway.send_modify(|count| *count -= 1);
     }
 }
+
+/// So many requests are remembered: more than any test makes, and no more than a laptop has memory for.
+const MOST_REQUESTS: usize = 20_000;
 
 /// How many commands the agent of a node runs at once (amazon-ssm-agent's default).
 const AGENT_WORKERS: usize = 5;
@@ -201,14 +205,19 @@ impl Core {
         served.expect("its sender is here");
     }
 
-    /// Remembers a request with its outcome.
-    pub(crate) fn remember(&self, request: RequestSeen) {
-        lock(&self.inner.seen).requests.push(request);
+    /// Remembers a request with its outcome and without its secrets; of too many the oldest are forgotten.
+    pub(crate) fn remember(&self, mut request: RequestSeen) {
+        secrets::mask(&mut request.parameters);
+        let requests = &mut lock(&self.inner.seen).requests;
+        if requests.len() == MOST_REQUESTS {
+            requests.pop_front();
+        }
+        requests.push_back(request);
     }
 
-    /// All requests so far.
+    /// The last requests, at most [`MOST_REQUESTS`].
     pub(crate) fn requests(&self) -> Vec<RequestSeen> {
-        lock(&self.inner.seen).requests.clone()
+        lock(&self.inner.seen).requests.iter().cloned().collect()
     }
 
     /// The workers of a node's agent.

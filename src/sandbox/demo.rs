@@ -31,10 +31,8 @@ const PASSWORD_ALPHABET: &[u8] = b"ABCDEFGHJKLMNPQRSTUVWXYZabcdefghjkmnpqrstuvwx
 /// Where the sandbox answers, and what the environment is made of.
 #[derive(Clone, Debug)]
 pub(crate) struct DemoOptions {
-    /// The sandbox's endpoint.
-    pub(crate) endpoint: SocketAddr,
-    /// The region that it plays.
-    pub(crate) region: String,
+    /// The client of the sandbox's endpoint.
+    pub(crate) client: Client,
     /// The account that it plays.
     pub(crate) account: String,
     /// The platform version of the environment.
@@ -78,13 +76,10 @@ pub(crate) async fn make(
     options: DemoOptions,
 ) -> Result<DemoWorld, DemoError> {
     file_system(containers)?;
-    let client = Client {
-        endpoint: options.endpoint,
-        region: options.region.clone(),
-    };
-    let database = database(containers, &client).await?;
+    let client = &options.client;
+    let database = database(containers, client).await?;
 
-    let bucket = format!("elasticbeanstalk-{}-{}", options.region, options.account);
+    let bucket = format!("elasticbeanstalk-{}-{}", client.region, options.account);
     let key = format!("{APPLICATION}/{VERSION_LABEL}.zip");
     client.put_object(&bucket, &key, options.bundle).await?;
     client
@@ -203,9 +198,12 @@ fn random_password() -> std::io::Result<String> {
 }
 
 /// A client of the sandbox's endpoint, as small as can be.
+#[derive(Clone, Debug)]
 pub(crate) struct Client {
     pub(crate) endpoint: SocketAddr,
     pub(crate) region: String,
+    /// The access key id of the sandbox.
+    pub(crate) key_id: String,
 }
 
 impl Client {
@@ -244,12 +242,12 @@ impl Client {
         self.send("PutObject", request, body.into()).await
     }
 
-    /// The header that names the service; the sandbox looks at no signature.
+    /// The header that names the key and the service; the sandbox does not verify the signature.
     fn authorization(&self, service: &str) -> String {
         format!(
-            "AWS4-HMAC-SHA256 Credential=sandbox/20260101/{}/{service}/aws4_request, \
+            "AWS4-HMAC-SHA256 Credential={}/20260101/{}/{service}/aws4_request, \
              SignedHeaders=host, Signature=none",
-            self.region
+            self.key_id, self.region
         )
     }
 

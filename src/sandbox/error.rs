@@ -14,9 +14,18 @@ pub enum SandboxError {
         #[source]
         source: std::io::Error,
     },
-    /// The folder for kept files cannot be made.
-    #[error("cannot keep files")]
-    Folder(#[source] std::io::Error),
+    /// The address is reached from other computers, and nobody asked for that.
+    #[error(
+        "{0} is reached from other computers, and whoever has the sandbox's access key is root in its machines; \
+         listen on 127.0.0.1, or add --exposed"
+    )]
+    Exposed(SocketAddr),
+    /// The folder for kept files cannot be had.
+    #[error(transparent)]
+    Folder(#[from] super::folder::FolderError),
+    /// The system gives no random bytes for an access key.
+    #[error("no access key can be drawn")]
+    Random(#[source] std::io::Error),
     /// There are no real machines to be had.
     #[error("real machines cannot be started")]
     Machines(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -9,6 +9,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::core::Core;
+use super::gate::{self, Refused};
 use super::wire::Reply;
 use super::{dispatch, engine, metadata, storage};
 
@@ -126,11 +127,27 @@ async fn route(core: &Core, origin: &Origin, received: &Received) -> Answer {
         if let Some(path) = received.path.strip_prefix("/_beanstalk/") {
             return engine::answer(core, instance_id, path, received);
         }
+    } else if let Err(refused) = admit(core, received) {
+        return refused;
     }
     if received.path == "/" && received.method == Method::POST {
         return dispatch::answer(core, origin, received).await;
     }
     storage::answer(core, received)
+}
+
+/// Refuses what may not ask on the public port. A machine's socket says itself who asks.
+fn admit(core: &Core, received: &Received) -> Result<(), Answer> {
+    let options = core.options();
+    let key = options.access_key.as_ref();
+    gate::admit(options.listen.ip(), key, received).map_err(|refused| match refused {
+        Refused::Foreign(text) => Answer::Reply(Reply::text(403, text), String::new()),
+        Refused::Client(service, error) => {
+            let request_id = core.state().new_uuid();
+            let reply = Reply::refused(service, "", &request_id, error);
+            Answer::Reply(reply, request_id)
+        }
+    })
 }
 
 fn finish(answer: Answer) -> Result<Response<Full<Bytes>>, CutOff> {

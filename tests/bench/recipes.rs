@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use goldseed::cloud::{Cloud, Connection, LaunchRequest, Tags, tags};
+use goldseed::cloud::{Cloud, Connection, LaunchRequest, LocalAws, Tags, tags};
 use goldseed::document::Source;
 use goldseed::event::Emitter;
 use goldseed::id::{ImageId, InstanceId, SubnetId};
@@ -141,7 +141,10 @@ async fn calls(sandbox: &Sandbox, script: &Script, ground: &str) -> Result<Strin
     let cloud = Cloud::connect(
         Connection {
             region: Some("eu-central-1".to_owned()),
-            local: Some(sandbox.endpoint()),
+            local: Some(LocalAws {
+                endpoint: sandbox.endpoint(),
+                access_key: sandbox.access_key(),
+            }),
             ..Connection::default()
         },
         Emitter::silent(),

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Poll, Waker};
 
-use goldseed::cloud::{Cloud, Connection};
+use goldseed::cloud::{Cloud, Connection, LocalAws};
 use goldseed::event::{Emitter, Event};
 use goldseed::id::RunId;
 use goldseed::pace::Pace;
@@ -188,7 +188,10 @@ impl Driver {
             region: Some("eu-central-1".to_owned()),
             profile: None,
             pace: Pace::new(self.pace).unwrap_or_default(),
-            local: Some(self.endpoint.clone()),
+            local: Some(LocalAws {
+                endpoint: self.endpoint.clone(),
+                access_key: None,
+            }),
         };
         Ok(Cloud::connect(connection, events).await?)
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use goldseed::cloud::{Cloud, Connection, LaunchRequest};
+use goldseed::cloud::{Cloud, Connection, LaunchRequest, LocalAws};
 use goldseed::event::Emitter;
 use goldseed::id::{ImageId, InstanceId, SubnetId};
 use goldseed::node::{Job, Node};
@@ -17,7 +17,10 @@ pub(crate) async fn machine(sandbox: &Sandbox) -> (Cloud, InstanceId) {
     let connection = Connection {
         region: Some("eu-central-1".to_owned()),
         pace: Pace::new(0.001).unwrap(),
-        local: Some(sandbox.endpoint()),
+        local: Some(LocalAws {
+            endpoint: sandbox.endpoint(),
+            access_key: sandbox.access_key(),
+        }),
         ..Connection::default()
     };
     let cloud = Cloud::connect(connection, Emitter::silent()).await.unwrap();

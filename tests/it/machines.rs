@@ -4,7 +4,9 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use goldseed::cloud::{Cloud, Command, CommandState, Connection, InstanceState, LaunchRequest};
+use goldseed::cloud::{
+    Cloud, Command, CommandState, Connection, InstanceState, LaunchRequest, LocalAws,
+};
 use goldseed::event::Emitter;
 use goldseed::id::{Digest, ImageId, InstanceId, SubnetId};
 use goldseed::node::{Job, Node, NodeError};
@@ -35,7 +37,10 @@ async fn world(name: &str) -> (Sandbox, Cloud) {
     let connection = Connection {
         region: Some("eu-central-1".to_owned()),
         pace: Pace::new(0.05).unwrap(),
-        local: Some(sandbox.endpoint()),
+        local: Some(LocalAws {
+            endpoint: sandbox.endpoint(),
+            access_key: sandbox.access_key(),
+        }),
         ..Connection::default()
     };
     let cloud = Cloud::connect(connection, Emitter::silent()).await.unwrap();

@@ -37,6 +37,7 @@ mod runs;
 mod safe_calls;
 mod sandbox;
 mod settings;
+mod setup;
 mod shop;
 mod sweep;
 mod takeover;

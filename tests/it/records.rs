@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use goldseed::cloud::{Cloud, Connection, Tags};
+use goldseed::cloud::{Cloud, Connection, LocalAws, Tags};
 use goldseed::event::Emitter;
 use goldseed::id::RunId;
 use goldseed::record::RunRecord;
@@ -92,7 +92,10 @@ fn open(pages: &[Writing], run: &RunId) -> (Result<RunRecord, StoreError>, usize
         let sandbox = sandbox.await.unwrap();
         let connection = Connection {
             region: Some("eu-central-1".to_owned()),
-            local: Some(sandbox.endpoint()),
+            local: Some(LocalAws {
+                endpoint: sandbox.endpoint(),
+                access_key: sandbox.access_key(),
+            }),
             ..Connection::default()
         };
         let cloud = Cloud::connect(connection, Emitter::silent()).await.unwrap();

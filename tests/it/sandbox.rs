@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod access;
 mod beanstalk;
 mod faults;
 mod machines;

@@ -22,16 +22,17 @@ struct Shop {
 }
 
 macro_rules! client {
-    ($service:ident, $endpoint:expr) => {
+    ($service:ident, $sandbox:expr) => {{
+        let (key_id, secret) = $sandbox.access_key().unwrap();
         $service::Client::from_conf(
             $service::Config::builder()
                 .behavior_version(BehaviorVersion::latest())
                 .region(Region::new("eu-central-1"))
-                .endpoint_url($endpoint)
-                .credentials_provider(Credentials::new("id", "secret", None, None, "test"))
+                .endpoint_url($sandbox.endpoint())
+                .credentials_provider(Credentials::new(key_id, secret, None, None, "test"))
                 .build(),
         )
-    };
+    }};
 }
 
 impl Shop {
@@ -47,11 +48,10 @@ impl Shop {
             .unwrap_or_else(|error| panic!("{}", chain(&error)));
         let project = folder.join("project");
         fs_err::create_dir_all(project.join("recipes")).unwrap();
-        let endpoint = sandbox.endpoint();
         let shop = Self {
-            beanstalk: client!(aws_sdk_elasticbeanstalk, &endpoint),
-            ec2: client!(aws_sdk_ec2, &endpoint),
-            ssm: client!(aws_sdk_ssm, &endpoint),
+            beanstalk: client!(aws_sdk_elasticbeanstalk, &sandbox),
+            ec2: client!(aws_sdk_ec2, &sandbox),
+            ssm: client!(aws_sdk_ssm, &sandbox),
             sandbox,
             project,
         };
@@ -84,14 +84,15 @@ pipelines:
 
     /// Runs the binary; whether it succeeded, and all that it said.
     async fn goldseed(&self, arguments: &[&str]) -> (bool, String) {
+        let (key_id, secret) = self.sandbox.access_key().unwrap();
         let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_goldseed"))
             .args(arguments)
             .current_dir(&self.project)
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("AWS_ENDPOINT_URL", self.sandbox.endpoint())
-            .env("AWS_ACCESS_KEY_ID", "id")
-            .env("AWS_SECRET_ACCESS_KEY", "secret")
+            .env("AWS_ACCESS_KEY_ID", key_id)
+            .env("AWS_SECRET_ACCESS_KEY", secret)
             .env("AWS_CONFIG_FILE", "/dev/null")
             .env("GOLDSEED_PACE", PACE)
             .output()

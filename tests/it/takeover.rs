@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use goldseed::cloud::{Cloud, Connection, Tags};
+use goldseed::cloud::{Cloud, Connection, LocalAws, Tags};
 use goldseed::event::Emitter;
 use goldseed::id::EnvironmentId;
 use goldseed::pace::Pace;
@@ -31,7 +31,10 @@ impl Place {
         let sandbox = sandbox.await.unwrap();
         let connection = Connection {
             region: Some("eu-central-1".to_owned()),
-            local: Some(sandbox.endpoint()),
+            local: Some(LocalAws {
+                endpoint: sandbox.endpoint(),
+                access_key: None,
+            }),
             ..Connection::default()
         };
         let cloud = Cloud::connect(connection, Emitter::silent()).await.unwrap();
@@ -46,7 +49,10 @@ impl Place {
     async fn hurried(&self) -> Cloud {
         let connection = Connection {
             region: Some("eu-central-1".to_owned()),
-            local: Some(self.sandbox.endpoint()),
+            local: Some(LocalAws {
+                endpoint: self.sandbox.endpoint(),
+                access_key: None,
+            }),
             pace: Pace::new(0.001).unwrap(),
             ..Connection::default()
         };

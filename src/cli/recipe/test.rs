@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::{ExitCode, Failure, Invocation, answer, load, load_failure};
-use crate::cloud::{Cloud, Connection};
+use crate::cloud::{Cloud, Connection, LocalAws};
 use crate::document::Document;
 use crate::event::Emitter;
 use crate::id::{ImageId, RunId, SubnetId};
@@ -54,7 +54,7 @@ pub(super) async fn run(
     };
     let sandbox = Sandbox::start(options).await.map_err(|error| {
         Failure::unexpected("the local AWS could not be started", &error)
-            .hint("real machines are set up by scripts/setup")
+            .hint("`goldseed sandbox setup` installs what real machines need")
     })?;
     let result = tokio::select! {
         result = rehearse(invocation, &sandbox, &recipe, test, &offered) => result.map(Some),
@@ -109,7 +109,10 @@ async fn connect(sandbox: &Sandbox, events: Emitter) -> Result<Cloud, Failure> {
     let connection = Connection {
         region: Some("eu-central-1".to_owned()),
         pace: Pace::new(PACE).unwrap_or_default(),
-        local: Some(sandbox.endpoint()),
+        local: Some(LocalAws {
+            endpoint: sandbox.endpoint(),
+            access_key: sandbox.access_key(),
+        }),
         ..Connection::default()
     };
     Ok(Cloud::connect(connection, events).await?)

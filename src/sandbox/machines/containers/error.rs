@@ -7,15 +7,17 @@ use crate::sandbox::machines::MachineError;
 /// Machines could not be made, or could not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ContainersError {
-    #[error("real machines are not set up on this computer; run scripts/setup first")]
+    #[error("real machines are not set up on this computer; run `goldseed sandbox setup`")]
     NotSetUp(#[source] io::Error),
-    #[error("scripts/setup wrote down an unknown container engine {0:?}; run it again")]
+    #[error(
+        "the set-up recorded an unknown container engine {0:?}; run `goldseed sandbox setup` again"
+    )]
     UnknownEngine(String),
     #[error(
         "{0} answers without root's rights here; machines need a rootful engine, so run this as root"
     )]
     Rootless(String),
-    #[error("the image {0} is missing; run scripts/setup")]
+    #[error("the image {0} is missing; run `goldseed sandbox setup`")]
     NoImage(String),
     #[error("{call} could not be run")]
     Engine { call: String, source: io::Error },
