@@ -295,6 +295,14 @@ impl From<PipelineError> for Failure {
                 .hint("this run is over; `goldseed history` tells who changed what"),
             PipelineError::RolledBack { .. } => Self::new(ExitCode::RolledBack, error.to_string())
                 .hint("Beanstalk's events above say what was not well; the image is kept, in quarantine"),
+            PipelineError::Hindered { ref pipeline, ref image, trouble, .. } => {
+                let again = format!(
+                    "{image} was not judged and is not in quarantine; afterwards: goldseed promote {pipeline} --image {image}"
+                );
+                Self::new(ExitCode::RolledBack, error.to_string())
+                    .hint(cloud::cure(trouble))
+                    .hint(again)
+            }
             PipelineError::Ledger(LedgerError::OtherEnvironment { ref pipeline, .. }) => {
                 let hint = format!(
                     "give the pipeline another name, or delete the parameter /goldseed/{pipeline}/image to begin anew"

@@ -7,6 +7,7 @@
 mod abandon;
 mod apply;
 mod belonging;
+mod cause;
 mod diagnosis;
 mod error;
 mod generalise;
@@ -45,6 +46,7 @@ pub use abandon::{
     must_be_removable,
 };
 pub use apply::RecipeFailure;
+pub use cause::Trouble;
 pub use diagnosis::{Finding, Unanswered};
 pub use error::PipelineError;
 pub use image::is_fit;

@@ -327,6 +327,11 @@ impl Sandbox {
         self.core.state().way_out = way_out;
     }
 
+    /// From now on the account encrypts new volumes with this KMS key.
+    pub fn encrypt_by_default(&self, key: &str) {
+        self.core.state().default_key = Some(key.to_owned());
+    }
+
     /// From now on the instances that run an image whose name or id contains `part` behave like this; the newest rule
     /// wins.
     pub fn behave(&self, part: &str, behaviour: Behaviour) {

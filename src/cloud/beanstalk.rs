@@ -1,10 +1,12 @@
 //! Elastic Beanstalk: environments, their settings, their health, and the one call that changes their base image.
 
+mod events;
 mod health;
 mod settings;
 
 use aws_sdk_elasticbeanstalk::types as sdk;
 
+pub use events::EnvironmentEvent;
 pub use health::{EnvironmentHealth, InstanceHealth};
 pub use settings::ConfigurationSet;
 
@@ -75,19 +77,6 @@ pub struct ManagedAction {
     pub status: String,
     /// When its window opens.
     pub window: Option<jiff::Timestamp>,
-}
-
-/// A line of an environment's history. The texts are for people and may change: hints, never decisions.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct EnvironmentEvent {
-    /// When.
-    pub date: jiff::Timestamp,
-    /// `INFO`, `WARN`, `ERROR`, …
-    pub severity: String,
-    /// The text.
-    pub message: String,
-    /// The request that caused it.
-    pub request_id: Option<String>,
 }
 
 /// The namespace of the option that names the base image.
@@ -247,37 +236,6 @@ impl Cloud {
                     .and_then(|time| jiff::Timestamp::from_second(time.secs()).ok()),
             })
             .collect())
-    }
-
-    /// Returns the environment's latest events, newest first.
-    pub async fn environment_events(
-        &self,
-        environment: &Environment,
-        since: jiff::Timestamp,
-    ) -> Result<Vec<EnvironmentEvent>, CloudError> {
-        const OPERATION: &str = "DescribeEvents";
-        let answer = self
-            .beanstalk
-            .describe_events()
-            .environment_id(environment.id.as_str())
-            .start_time(aws_smithy_types::DateTime::from_secs(since.as_second()))
-            .max_records(100)
-            .send()
-            .await
-            .map_err(|error| CloudError::of(OPERATION, environment.name.as_str(), &error))?;
-        let events = answer.events().iter().filter_map(|event| {
-            let date = event.event_date()?;
-            Some(EnvironmentEvent {
-                date: jiff::Timestamp::from_nanosecond(date.as_nanos()).ok()?,
-                severity: event
-                    .severity()
-                    .map_or("INFO", |severity| severity.as_str())
-                    .to_owned(),
-                message: event.message()?.to_owned(),
-                request_id: event.request_id().map(ToOwned::to_owned),
-            })
-        });
-        Ok(events.collect())
     }
 
     /// Sends the swap: `UpdateEnvironment` with the base image and nothing else. Without an image the option is

@@ -2,6 +2,7 @@
 
 use super::{ExitCode, Failure};
 use crate::cloud::{CloudError, ErrorKind};
+use crate::pipeline::Trouble;
 
 impl From<CloudError> for Failure {
     fn from(error: CloudError) -> Self {
@@ -79,6 +80,26 @@ impl From<CloudError> for Failure {
             ErrorKind::AlreadyExists => {
                 failure.hint("something that is not of this run has this name: remove it, then go on")
             }
+        }
+    }
+}
+
+/// What to do about what kept AWS from starting an environment's instances.
+pub(super) fn cure(trouble: Trouble) -> &'static str {
+    match trouble {
+        Trouble::Capacity => {
+            "EC2 has no room for these instances at the moment: try again later, or give the environment more instance types \
+             (aws:ec2:instances InstanceTypes) or subnets in other zones"
+        }
+        Trouble::Quota => {
+            "raise the quota that is named above (Service Quotas), or end what nobody needs"
+        }
+        Trouble::Key => {
+            "let the role AWSServiceRoleForAutoScaling use the KMS key of the image's snapshots, and see that the key is \
+             enabled: see the README, \"What the tool may do\""
+        }
+        Trouble::Policy => {
+            "a policy, or a setting of the account or the environment, forbids the launch: change what is named above"
         }
     }
 }

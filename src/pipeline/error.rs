@@ -1,6 +1,6 @@
 //! Why a pipeline ended before its end, and whether its run ends with that.
 
-use super::{FailedMigration, RecipeFailure, Refusal, Unanswered, has_begun};
+use super::{FailedMigration, RecipeFailure, Refusal, Trouble, Unanswered, has_begun};
 use crate::cloud::{CloudError, WaitError};
 use crate::id::{EnvironmentId, ImageId, RunId};
 use crate::node::NodeError;
@@ -48,6 +48,22 @@ pub enum PipelineError {
         /// The base image now.
         previous: BaseImage,
         /// Why.
+        reason: String,
+    },
+    /// AWS could not carry the update out; the environment was taken back, and the image was not judged.
+    #[error("AWS could not bring {environment} to {image}, and it is back on {previous}: {reason}")]
+    Hindered {
+        /// The pipeline.
+        pipeline: String,
+        /// The environment's name.
+        environment: String,
+        /// The image that was not judged.
+        image: BaseImage,
+        /// The base image now.
+        previous: BaseImage,
+        /// What kept AWS from it.
+        trouble: Trouble,
+        /// Why, in Beanstalk's words.
         reason: String,
     },
     /// The environment was not well and could not be taken back.
@@ -169,7 +185,7 @@ impl PipelineError {
             Self::Refused(_)
             | Self::Lease(LeaseError::Held(_))
             | Self::Ledger(LedgerError::OtherEnvironment { .. }) => Some(Verdict::Refused),
-            Self::RolledBack { .. } => Some(Verdict::RolledBack),
+            Self::RolledBack { .. } | Self::Hindered { .. } => Some(Verdict::RolledBack),
             Self::RollbackFailed { .. } | Self::RollbackUnwell { .. } => {
                 Some(Verdict::RollbackFailed)
             }

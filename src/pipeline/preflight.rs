@@ -5,6 +5,7 @@
 
 pub(super) mod again;
 mod image;
+mod keys;
 mod outage;
 mod rules;
 mod way_back;
@@ -154,6 +155,7 @@ pub(super) async fn promotion(
                 list.push(Refusal::new(reason, "there is nothing to do"));
             }
             refuse(list)?;
+            keys::warn_of_new(context, &golden, deployed.as_ref()).await?;
             if let Some(note) = outage::longer_than(&facts, context.plan.watch.deadline) {
                 context.cloud.events().note(note);
             }

@@ -4,26 +4,38 @@
 //! removed. Afterwards the image is in quarantine, so that the next scheduled run cannot bring it back by itself.
 
 mod by_hand;
+mod clearing;
 mod target;
 
-use std::time::Duration;
-
 use super::preflight::{self, Ready};
-use super::{Context, PipelineError, Promoted, quarantine, swap, watch};
+use super::{Context, PipelineError, Promoted, Trouble, quarantine, swap, watch};
 pub use by_hand::{for_a_person, under_way};
+pub(super) use clearing::{clear, no_failed_draft};
 
-use crate::cloud::{ConfigurationSet, ErrorKind, Look, Wait, WaitError};
-use crate::id::ImageId;
-use crate::pace::Schedule;
+use crate::cloud::{ErrorKind, WaitError};
 use crate::record::LedgerKind;
-use crate::run::{Held, LeaseError, NewEntry, Run};
+use crate::run::{Held, NewEntry, Run};
 
-/// A rolling update of many batches takes long, each up to its time-out of an hour at most.
-const SETTLES: Schedule = Schedule {
-    first: Duration::from_secs(5),
-    every: Duration::from_secs(15),
-    within: Duration::from_hours(3),
-};
+/// Why an environment does not stay on the image that it was to be on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failed {
+    /// The reason.
+    pub(super) reason: String,
+    /// What kept AWS from carrying the update out; none where the image is to blame.
+    pub(super) trouble: Option<Trouble>,
+}
+
+impl Failed {
+    /// Reads a verdict; none where the environment is healthy.
+    pub(super) fn of(verdict: watch::Verdict) -> Option<Self> {
+        let (reason, trouble) = match verdict {
+            watch::Verdict::Well => return None,
+            watch::Verdict::Unwell(reason) => (reason, None),
+            watch::Verdict::Hindered(trouble, reason) => (reason, Some(trouble)),
+        };
+        Some(Self { reason, trouble })
+    }
+}
 
 /// Takes back a promotion that was not well. Returns the error that the run ends with.
 pub(super) async fn take_back(
@@ -31,25 +43,45 @@ pub(super) async fn take_back(
     context: &Context<'_>,
     ready: &Ready,
     held: Held,
-    reason: String,
+    failed: Failed,
 ) -> PipelineError {
-    context.cloud.events().warn(format!(
-        "{} is not well with {} and is taken back to {}: {reason}",
-        context.plan.environment, ready.target, ready.previous
-    ));
-    match go_back(run, context, ready, held, &reason).await {
-        Ok(watch::Verdict::Well) => PipelineError::RolledBack {
+    let environment = &context.plan.environment;
+    let Failed { reason, trouble } = &failed;
+    context.cloud.events().warn(match trouble {
+        None => format!(
+            "{environment} is not well with {} and is taken back to {}: {reason}",
+            ready.target, ready.previous
+        ),
+        Some(_) => format!(
+            "AWS could not bring {environment} to {}, and it is taken back to {}: {reason}",
+            ready.target, ready.previous
+        ),
+    });
+    let verdict = match go_back(run, context, ready, held, &failed).await {
+        Ok(verdict) => verdict,
+        // A lost connection does not make it a failed rollback: the run can go on.
+        Err(error) => return error,
+    };
+    let Failed { reason, trouble } = failed;
+    match (Failed::of(verdict), trouble) {
+        (None, None) => PipelineError::RolledBack {
             image: ready.target.clone(),
             previous: ready.previous.clone(),
             reason,
         },
-        Ok(watch::Verdict::Unwell(after)) => PipelineError::RollbackFailed {
+        (None, Some(trouble)) => PipelineError::Hindered {
+            pipeline: context.plan.pipeline.clone(),
+            environment: environment.clone(),
             image: ready.target.clone(),
             previous: ready.previous.clone(),
-            reason: format!("{reason}; and of going back: {after}"),
+            trouble,
+            reason,
         },
-        // A lost connection does not make it a failed rollback: the run can go on.
-        Err(error) => error,
+        (Some(after), _) => PipelineError::RollbackFailed {
+            image: ready.target.clone(),
+            previous: ready.previous.clone(),
+            reason: format!("{reason}; and of going back: {}", after.reason),
+        },
     }
 }
 
@@ -58,13 +90,14 @@ async fn go_back(
     context: &Context<'_>,
     ready: &Ready,
     mut held: Held,
-    reason: &str,
+    Failed { reason, trouble }: &Failed,
 ) -> Result<watch::Verdict, PipelineError> {
     let way = swap::Way::back(ready);
+    // An image that was not judged is not blamed, neither by its tag nor by the ledger.
     let failed = ready
         .target
         .image()
-        .filter(|image| **image != ready.previous_image)
+        .filter(|image| **image != ready.previous_image && trouble.is_none())
         .cloned();
     let sent = swap::update(run, context, ready, &way, &mut held).await;
     if let (Some(image), true) = (&failed, sent.as_ref().err().is_none_or(is_of_the_call)) {
@@ -103,7 +136,10 @@ async fn go_back(
         environment_id: ready.environment.to_string(),
         failed,
         from_environment: None,
-        reason: reason.to_owned(),
+        reason: match trouble {
+            None => reason.to_owned(),
+            Some(_) => format!("{} was not judged: {reason}", ready.target),
+        },
     };
     swap::write_down(run, context, &entry).await?;
     swap::give_back(context, held).await;
@@ -120,121 +156,6 @@ fn is_of_the_call(error: &PipelineError) -> bool {
         PipelineError::Wait(WaitError::Expired { .. }) => true,
         _ => false,
     }
-}
-
-/// Clears the way back: no update is under way, and no draft of ours is left beside the deployed settings. `begun`: an
-/// earlier process of this run may have sent the update back.
-pub(super) async fn clear(
-    context: &Context<'_>,
-    held: &mut Held,
-    ready: &Ready,
-    begun: bool,
-) -> Result<(), PipelineError> {
-    settle(context, held, ready, begun).await?;
-    no_failed_draft(context, held, &ready.target_image).await
-}
-
-/// Deletes the draft of an update to this image that failed, if Beanstalk keeps one.
-pub(super) async fn no_failed_draft(
-    context: &Context<'_>,
-    held: &mut Held,
-    image: &ImageId,
-) -> Result<(), PipelineError> {
-    let Context { cloud, plan, .. } = *context;
-    let environment = cloud
-        .environment(&plan.environment, plan.application.as_deref())
-        .await?;
-    let sets = cloud.configuration_sets(&environment).await?;
-    let ours = |set: &ConfigurationSet| set.has_failed() && set.image().as_ref() == Some(image);
-    if !sets.iter().any(ours) {
-        return Ok(());
-    }
-    held.renew().await?;
-    match cloud.ensure_no_draft(&environment, held.guard()).await {
-        // Lost connections are tried again with the step; a draft that stays is no reason not to go back.
-        Err(error) if !error.is_transient() => {
-            cloud.events().warn(format!(
-                "the settings of a failed update to {image} are still kept beside the deployed ones: {error}"
-            ));
-            Ok(())
-        }
-        other => Ok(other?),
-    }
-}
-
-/// Waits until an update under way is over. Ours is aborted where it can be, and Beanstalk goes back by itself;
-/// somebody else's is left to end. Ours is one that is to bring our image: where the deployed settings name it already,
-/// our update is over, and what is under way since is another one.
-async fn settle(
-    context: &Context<'_>,
-    held: &mut Held,
-    ready: &Ready,
-    begun: bool,
-) -> Result<(), PipelineError> {
-    let Context { cloud, plan, .. } = *context;
-    let environment = cloud
-        .environment(&plan.environment, plan.application.as_deref())
-        .await?;
-    if !environment.is_ready() && environment.abortable {
-        let sets = cloud.configuration_sets(&environment).await?;
-        let of_ours = |set: &&ConfigurationSet| set.image().as_ref() == Some(&ready.target_image);
-        let goes_back = |set: &ConfigurationSet| match set.image() {
-            Some(image) => image == ready.previous_image,
-            None => ready.previous.image().is_none(),
-        };
-        let back = begun && sets.iter().any(|set| set.is_pending() && goes_back(set));
-        let mut sets = sets.iter().filter(of_ours);
-        let ours = sets.clone().any(ConfigurationSet::is_pending)
-            && !sets.any(ConfigurationSet::is_deployed);
-        if ours {
-            held.renew().await?;
-            match cloud.abort_update(&ready.environment, held.guard()).await {
-                // It ended in the meantime, or reached its clean-up, where it cannot be aborted: it is waited for.
-                Err(error) if matches!(error.kind, ErrorKind::WrongState | ErrorKind::Refused) => {}
-                Err(error) if error.kind == ErrorKind::Denied => cloud.events().warn(format!(
-                    "the update of {} to {} is not aborted but waited for: {error}",
-                    plan.environment, ready.target
-                )),
-                other => other?,
-            }
-        } else if back {
-            cloud.events().note(format!(
-                "an update of {} to {} is under way already, as this run has asked for: it is waited for",
-                plan.environment, ready.previous
-            ));
-        } else {
-            cloud.events().warn(format!(
-                "the update of {} that is under way is not of this run: it is waited for",
-                plan.environment
-            ));
-        }
-    }
-    let wait = Wait {
-        subject: format!("environment {}", plan.environment),
-        schedule: SETTLES,
-        in_a_row: 1,
-        unseen_for: Duration::ZERO,
-    };
-    let settled = cloud.poll_until(wait, async || {
-        match held.renew().await {
-            Err(LeaseError::Cloud(error)) if error.is_transient() => {}
-            Err(LeaseError::Cloud(error)) => return Err(error),
-            Err(error) => return Ok(Look::Never(error.to_string())),
-            Ok(()) => {}
-        }
-        let seen = cloud
-            .environment(&plan.environment, plan.application.as_deref())
-            .await?;
-        Ok(if seen.is_ready() {
-            Look::Ready(())
-        } else if seen.is_gone() {
-            Look::Never(format!("it is {}", seen.status))
-        } else {
-            Look::pending(seen.status)
-        })
-    });
-    settled.await?;
-    Ok(())
 }
 
 /// Makes an earlier base image current again, because somebody asked for it.
@@ -281,14 +202,14 @@ pub(super) async fn to_earlier(
     let way = swap::Way::forward(&ready);
     swap::update(run, context, &ready, &way, &mut held).await?;
     let verdict = swap::watched(run, context, &ready, &way, &mut held).await?;
-    if let watch::Verdict::Unwell(after) = verdict {
+    if let Some(failed) = Failed::of(verdict) {
         // What runs now is not known to be the target: neither the ledger nor the quarantine may say so.
         swap::give_back(context, held).await;
         return Err(PipelineError::RollbackUnwell {
             environment: context.plan.environment.clone(),
             previous: ready.previous.clone(),
             target: ready.target.clone(),
-            reason: after,
+            reason: failed.reason,
         });
     }
     if let Some(image) = ready.previous.image() {

@@ -86,15 +86,16 @@ pub(super) async fn and_watch(
     }
     let sent = update(run, context, ready, &way, &mut held).await;
     sent.map_err(|error| with_data(error, run, ready))?;
-    if let watch::Verdict::Unwell(reason) = watched(run, context, ready, &way, &mut held).await? {
+    let verdict = watched(run, context, ready, &way, &mut held).await?;
+    if let Some(failed) = rollback::Failed::of(verdict) {
         if migration.is_some_and(|migration| migration.breaks) {
-            if let Some(image) = ready.target.image() {
-                quarantine::put(run, context, image, &reason).await?;
+            if let (Some(image), None) = (ready.target.image(), failed.trouble) {
+                quarantine::put(run, context, image, &failed.reason).await?;
             }
             give_back(context, held).await;
-            return Err(migrate::no_way_back(ready, &reason));
+            return Err(migrate::no_way_back(ready, &failed.reason));
         }
-        return Err(rollback::take_back(run, context, ready, held, reason).await);
+        return Err(rollback::take_back(run, context, ready, held, failed).await);
     }
     let entry = NewEntry {
         current: ready.target.clone(),
@@ -228,12 +229,21 @@ pub(super) async fn watched(
             .map_or(0, |step| step.attempt)
     };
     let again = attempts(watching) > 0 || attempts("watch/health") > 1;
+    let since = begun_at(
+        run,
+        match way.direction {
+            Direction::Forward => "swap/update",
+            // Its update waits first for the one under way to end.
+            Direction::Back => watching,
+        },
+    );
     let watched = watch::Watched {
         direction: way.direction,
         target: way.to_image,
         before: way.from_image,
         platform: way.to.image().is_none(),
         ready,
+        since,
         again,
     };
     run.announced_step(watching, format!("watch {environment}"), async || {
@@ -241,6 +251,15 @@ pub(super) async fn watched(
     })
     .await
     .map_err(PipelineError::from)
+}
+
+/// When a step of the run began for the first time; one that has not begun begins now.
+fn begun_at(run: &Run, step: &str) -> jiff::Timestamp {
+    let record = run.record();
+    let step = record.step(&StepId::new(step));
+    let at = step.map(|step| record.started.saturating_add(step.started));
+    let at = at.and_then(|at| jiff::Timestamp::from_second(at).ok());
+    at.unwrap_or_else(crate::pace::now)
 }
 
 /// Writes the ledger's entry.

@@ -104,6 +104,8 @@ pub enum Judgement {
     Well,
     /// It is not, and will not be: the reason for people.
     Unwell(String),
+    /// It is Ready with the image before: Beanstalk reverted the update, or the update never came.
+    Reverted,
     /// It is Ready with an image that is neither the one it should be on nor the one before: somebody else set that.
     Replaced(ImageId),
     /// Somebody else changes the environment, so that nobody can tell what the image does: what was seen.
@@ -147,9 +149,7 @@ impl Judge {
         }
         if let Some(image) = self.other_image(settled) {
             return if *image == self.before {
-                Judgement::Unwell(format!(
-                    "the environment is Ready with {image}: Beanstalk went back by itself, or the update never came"
-                ))
+                Judgement::Reverted
             } else {
                 Judgement::Replaced(image.clone())
             };
@@ -395,7 +395,7 @@ mod tests {
             "one read can be behind"
         );
         samples.push(sample(40, "Ready", "ami-old"));
-        assert!(matches!(judge().judge(&samples), Judgement::Unwell(_)));
+        assert_eq!(judge().judge(&samples), Judgement::Reverted);
     }
 
     #[test]
@@ -414,11 +414,11 @@ mod tests {
         assert!(matches!(judge().judge(&stale), Judgement::Waiting(_)));
         let mut after = stale.clone();
         after.push(sample(130, "Ready", "ami-old"));
-        assert!(matches!(judge().judge(&after), Judgement::Unwell(_)));
+        assert_eq!(judge().judge(&after), Judgement::Reverted);
         after = stale;
         after.push(sample(119, "Updating", "ami-old"));
         after.extend([140, 160].map(|at| sample(at, "Ready", "ami-old")));
-        assert!(matches!(judge().judge(&after), Judgement::Unwell(_)));
+        assert_eq!(judge().judge(&after), Judgement::Reverted);
     }
 
     #[test]
@@ -608,7 +608,10 @@ mod tests {
 
     fn rank(judgement: &Judgement) -> u8 {
         match judgement {
-            Judgement::Unwell(_) | Judgement::Replaced(_) | Judgement::Disturbed(_) => 0,
+            Judgement::Unwell(_)
+            | Judgement::Reverted
+            | Judgement::Replaced(_)
+            | Judgement::Disturbed(_) => 0,
             Judgement::Waiting(_) | Judgement::Unseen(_) => 1,
             Judgement::Well => 2,
         }

@@ -1,5 +1,7 @@
 //! Watch: looks at the environment poll by poll until the judgement is clear.
 
+mod events;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -7,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::preflight::{LAUNCH, Ready};
 use super::swap::Direction;
 use super::verdict::{Draft, Health, Judge, Judgement, Sample};
-use super::{Context, PipelineError, observe, probes, swap};
+use super::{Context, PipelineError, Trouble, observe, probes, swap};
 use crate::cloud::{CloudError, Environment, ErrorKind, InstanceState};
 use crate::event::Event;
 use crate::id::{ImageId, RunId};
@@ -25,9 +27,6 @@ const POLL: Schedule = Schedule {
 /// After so many answers without a field that they must have, with no good one between, the tool does not understand AWS.
 const MALFORMED: u32 = 5;
 
-/// How many bytes a reason may have that goes into the record.
-const LONGEST_REASON: usize = 300;
-
 /// What a watch came to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Verdict {
@@ -35,6 +34,8 @@ pub(super) enum Verdict {
     Well,
     /// It is not: the reason.
     Unwell(String),
+    /// AWS could not carry the update out, so that the image was not judged: the reason.
+    Hindered(Trouble, String),
 }
 
 impl Outcome for Verdict {
@@ -42,6 +43,7 @@ impl Outcome for Verdict {
         match self {
             Self::Well => "well".to_owned(),
             Self::Unwell(reason) => format!("not well: {reason}"),
+            Self::Hindered(_, reason) => format!("not carried out by AWS: {reason}"),
         }
     }
 }
@@ -59,6 +61,8 @@ pub(super) struct Watched<'a> {
     pub(super) platform: bool,
     /// What the swap stood on.
     pub(super) ready: &'a Ready,
+    /// When its update was sent, or shortly before.
+    pub(super) since: jiff::Timestamp,
     /// Whether it was watched before: a person who goes on with a run has it judged as it is then.
     pub(super) again: bool,
 }
@@ -117,7 +121,7 @@ pub(super) async fn until_judged(
     let since = crate::pace::now();
     let clock = cloud.pace().deadline(plan.watch.deadline);
     let mut samples = Vec::new();
-    let mut told = std::collections::BTreeSet::new();
+    let mut shown = std::collections::BTreeSet::new();
     let mut malformed = 0;
     let mut renews = true;
     loop {
@@ -140,7 +144,7 @@ pub(super) async fn until_judged(
         let sample = match look_once(context, at, watched, &mut probes).await {
             Ok((environment, sample)) => {
                 malformed = 0;
-                tell_events(context, &environment, since, &mut told).await;
+                events::show(context, &environment.id, since, &mut shown).await;
                 sample
             }
             // A read that fails is unknown, never bad, and nobody else is watching.
@@ -164,8 +168,13 @@ pub(super) async fn until_judged(
                         let seen = format!("it runs version {version} and is not well: {reason}");
                         Err(watched.disturbed(context, held.run(), &seen))
                     }
-                    None => Ok(Verdict::Unwell(shortened(reason))),
+                    None => Ok(
+                        events::verdict(context, watched, events::Found::Unhealthy(reason)).await,
+                    ),
                 };
+            }
+            Judgement::Reverted => {
+                return Ok(events::verdict(context, watched, events::Found::Reverted).await);
             }
             Judgement::Replaced(now) => {
                 return Err(swap::replaced(context, &watched.ready.target, now).await);
@@ -188,14 +197,6 @@ pub(super) async fn until_judged(
         let pause = POLL.pause(asked, fastrand::f64());
         cloud.pause(cloud.pace().scale(pause)).await;
     }
-}
-
-/// Cuts a reason to what the record has room for.
-fn shortened(mut reason: String) -> String {
-    while reason.len() > LONGEST_REASON {
-        reason.pop();
-    }
-    reason
 }
 
 /// What no later look would mend.
@@ -315,25 +316,4 @@ async fn look(
         probes,
     };
     Ok((environment, sample))
-}
-
-/// Tells Beanstalk's events once each; they are for people and decide nothing.
-async fn tell_events(
-    context: &Context<'_>,
-    environment: &Environment,
-    since: jiff::Timestamp,
-    told: &mut std::collections::BTreeSet<crate::cloud::EnvironmentEvent>,
-) {
-    let Ok(mut list) = context.cloud.environment_events(environment, since).await else {
-        // The next poll asks again; what is not shown decides nothing.
-        return;
-    };
-    list.sort();
-    for event in list {
-        if told.insert(event.clone()) {
-            context.cloud.events().emit(Event::Output {
-                line: format!("Beanstalk {}: {}", event.severity, event.message),
-            });
-        }
-    }
 }

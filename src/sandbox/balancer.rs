@@ -31,6 +31,8 @@ pub(crate) enum Target {
     Http(SocketAddr),
     /// Nowhere: it is simulated, and well.
     Simulated,
+    /// Nowhere: it is simulated, passes its checks, and answers with this status and page.
+    Page(u16, &'static str),
 }
 
 /// What the balancer thinks of an instance.

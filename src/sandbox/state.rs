@@ -48,6 +48,8 @@ pub(crate) struct State {
     /// Oldest first.
     pub(crate) events: Vec<Event>,
     pub(crate) behaviours: Vec<(String, Behaviour)>,
+    /// The KMS key that new volumes are encrypted with, where the account encrypts by default.
+    pub(crate) default_key: Option<String>,
     /// How machines get out of the VPC, as far as it shows.
     pub(crate) way_out: WayOut,
     /// What the machines have to do next.
@@ -84,6 +86,7 @@ impl State {
             environments: BTreeMap::new(),
             events: Vec::new(),
             behaviours: Vec::new(),
+            default_key: None,
             way_out: WayOut::default(),
             jobs: Vec::new(),
             addresses_given: 0,

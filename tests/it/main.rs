@@ -41,6 +41,7 @@ mod setup;
 mod shop;
 mod sweep;
 mod takeover;
+mod troubles;
 mod trust;
 mod unsent;
 mod verdicts;

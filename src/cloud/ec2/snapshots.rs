@@ -1,5 +1,7 @@
 //! Snapshots: how far they are; found by their tags once their image is gone, and deleted.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_ec2::types as sdk;
 
 use super::super::{Cloud, CloudError, ErrorKind, present, tags};
@@ -68,6 +70,25 @@ impl Cloud {
                     .all(|one| one.state() == Some(&sdk::SnapshotState::Completed)),
             failure: failed.map(|one| one.state_message().unwrap_or("snapshot failed").to_owned()),
         })
+    }
+
+    /// Returns the KMS keys that snapshots are encrypted with.
+    pub async fn snapshot_keys(
+        &self,
+        snapshots: &[SnapshotId],
+    ) -> Result<BTreeSet<String>, CloudError> {
+        if snapshots.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let ids: Vec<String> = snapshots.iter().map(ToString::to_string).collect();
+        let subject = ids.join(", ");
+        let call = self.ec2.describe_snapshots().set_snapshot_ids(Some(ids));
+        let answer = call
+            .send()
+            .await
+            .map_err(|error| CloudError::of("DescribeSnapshots", subject, &error))?;
+        let keys = answer.snapshots().iter().filter_map(|one| one.kms_key_id());
+        Ok(keys.map(ToOwned::to_owned).collect())
     }
 
     /// Returns this account's snapshots that carry all of these tags.

@@ -61,6 +61,11 @@ async fn send(member: &Member, request: Request<Payload>) -> Result<Response<Pay
             let text = format!("instance {}, simulated\n", member.instance_id);
             return Ok(Response::new(whole(text)));
         }
+        Target::Page(status, page) => {
+            let mut response = Response::new(whole(page.to_owned()));
+            *response.status_mut() = StatusCode::from_u16(status).map_err(|_| ())?;
+            return Ok(response);
+        }
     };
     let guard = member.enter();
     let mut sender = connect(address).await.map_err(|_| ())?;

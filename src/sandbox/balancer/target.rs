@@ -49,7 +49,7 @@ impl fmt::Debug for Member {
 impl Member {
     pub(super) fn new(instance_id: &str, target: Target) -> Arc<Self> {
         let mut judgement = Judgement::default();
-        if target == Target::Simulated {
+        if matches!(target, Target::Simulated | Target::Page(..)) {
             judgement.health = TargetHealth::Healthy;
         }
         Arc::new(Self {

@@ -25,6 +25,32 @@ pub enum Behaviour {
     StaysPending,
     /// Their agent never registers with Systems Manager.
     NeverRegisters,
+    /// The group of an environment cannot launch them: EC2's error.
+    CannotLaunch {
+        /// The code.
+        code: &'static str,
+        /// The text.
+        message: &'static str,
+    },
+    /// The group launches them, and EC2 ends them before they run: the reason that their state shows.
+    DiesAtLaunch {
+        /// The code.
+        code: &'static str,
+        /// The text.
+        message: &'static str,
+    },
+    /// They join, pass their health checks, and answer visitors with this.
+    Answers {
+        /// The HTTP status.
+        status: u16,
+        /// The page.
+        page: &'static str,
+    },
+    /// They join and fail every health check, and Beanstalk waits for them without a limit.
+    StaysUpdating,
+    /// Their deployment fails, and so does the way back that Beanstalk takes then: the environment stays Updating until
+    /// they behave otherwise.
+    StuckInRollback,
 }
 
 impl Behaviour {
@@ -36,7 +62,7 @@ impl Behaviour {
     /// Tells whether an instance that joined so many looks ago passes its health checks.
     pub(crate) fn is_well(self, looks: u32) -> bool {
         match self {
-            Self::Unhealthy => false,
+            Self::Unhealthy | Self::StaysUpdating => false,
             Self::WellFor { looks: most } => looks <= most,
             _ => true,
         }

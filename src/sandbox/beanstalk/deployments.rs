@@ -33,7 +33,7 @@ impl Environment {
         match (behaviour, missing) {
             _ if marked => Signal::Waiting,
             (Behaviour::NeverJoins, _) => Signal::Waiting,
-            (Behaviour::FailsToDeploy, _) => {
+            (Behaviour::FailsToDeploy | Behaviour::StuckInRollback, _) => {
                 Signal::Failure("Engine execution has encountered an error.".to_owned())
             }
             (_, Some((bucket, key))) => Signal::Failure(format!(

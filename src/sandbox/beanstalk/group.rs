@@ -1,5 +1,6 @@
 //! The group of an environment: its members are launched, deployed to, watched and, when they are lost, replaced.
 
+use super::behaviour::Behaviour;
 use super::deployments::{READINESS, command_deadline};
 use super::environments::Environment;
 use super::events::Severity;
@@ -91,6 +92,11 @@ impl Environment {
 
     fn launch(&self, state: &State, settings: &Settings) -> Result<Launch, ApiError> {
         let image = launch::launchable(state, &settings.image(self.platform))?;
+        if let Behaviour::CannotLaunch { code, message } =
+            state.behaviour_of(&image.id, &image.name)
+        {
+            return Err(ApiError::new(code, message));
+        }
         let instance_type = settings.instance_type();
         launch::check_architecture(&instance_type, image)?;
         let mut disks = image.disks.clone();
@@ -185,6 +191,10 @@ impl Environment {
         let port = self.settings.port();
         for index in 0..self.members.len() {
             let id = self.members[index].instance_id.clone();
+            let behaviour = state.behaviour_of_instance(&id);
+            if let Behaviour::DiesAtLaunch { code, message } = behaviour {
+                state.end_at_launch(&id, code, message);
+            }
             state.look_at_instance(&id);
             let running = state
                 .instances
@@ -217,9 +227,11 @@ impl Environment {
                 && !member.registered
                 && running
             {
-                let target = address.map_or(Target::Simulated, |address| {
-                    Target::Http(std::net::SocketAddr::new(address, port))
-                });
+                let target = match (address, behaviour) {
+                    (Some(address), _) => Target::Http(std::net::SocketAddr::new(address, port)),
+                    (None, Behaviour::Answers { status, page }) => Target::Page(status, page),
+                    (None, _) => Target::Simulated,
+                };
                 balancer.register(&id, target);
                 member.registered = true;
             }

@@ -1,5 +1,6 @@
 //! `DescribeEnvironmentHealth` and `DescribeInstancesHealth`: with enhanced health reporting only.
 
+use super::behaviour::Behaviour;
 use super::environments::Environment;
 use super::group::{Member, Signal};
 use super::{named, paged};
@@ -45,7 +46,7 @@ pub(super) fn environment(state: &State, call: &Call) -> Result<Xml, ApiError> {
         xml.texts("Causes", "member", &health.causes);
     }
     if wants("ApplicationMetrics") {
-        write_metrics(&mut xml);
+        write_metrics(&mut xml, None);
     }
     if wants("InstancesHealth") {
         let all: Vec<&str> = environment
@@ -126,7 +127,11 @@ fn write_instance(
         xml.optional("LaunchedAt", instance.map(|one| moment(one.launched)));
     }
     if wants("ApplicationMetrics") {
-        write_metrics(xml);
+        let answers = match state.behaviour_of_instance(&member.instance_id) {
+            Behaviour::Answers { status, .. } if member.signal == Signal::Success => Some(status),
+            _ => None,
+        };
+        write_metrics(xml, answers);
     }
     if wants("System") {
         xml.within("System", |xml| {
@@ -162,12 +167,21 @@ fn write_instance(
     }
 }
 
-fn write_metrics(xml: &mut Xml) {
+/// Writes the requests of the last ten seconds: ten that were answered with this status, or none.
+fn write_metrics(xml: &mut Xml, answers: Option<u16>) {
+    const REQUESTS: u32 = 10;
+    let class = answers.map(|status| status / 100);
     xml.within("ApplicationMetrics", |xml| {
-        xml.text("Duration", 10).text("RequestCount", 0);
+        let all = if class.is_some() { REQUESTS } else { 0 };
+        xml.text("Duration", 10).text("RequestCount", all);
         xml.within("StatusCodes", |xml| {
-            for code in ["Status2xx", "Status3xx", "Status4xx", "Status5xx"] {
-                xml.text(code, 0);
+            for (name, of) in [
+                ("Status2xx", 2),
+                ("Status3xx", 3),
+                ("Status4xx", 4),
+                ("Status5xx", 5),
+            ] {
+                xml.text(name, if class == Some(of) { REQUESTS } else { 0 });
             }
         });
     });

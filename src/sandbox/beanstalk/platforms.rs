@@ -96,6 +96,7 @@ pub(crate) fn stock_images() -> Vec<Image> {
                 gibibytes: 8,
                 kind: "gp3".to_owned(),
                 encrypted: false,
+                key: None,
                 delete_on_termination: true,
             }],
             tags: Tags::new(),

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::behaviour::Behaviour;
 use super::environments::Environment;
 use super::events::Severity;
 use super::group::{Condition, Signal};
@@ -217,7 +218,11 @@ impl Rollout {
             self.waiting.clear();
             return Ok(());
         }
-        if let Some(limit) = &mut self.limit {
+        let patient = self
+            .waiting
+            .iter()
+            .any(|id| state.behaviour_of_instance(id) == Behaviour::StaysUpdating);
+        if let Some(limit) = self.limit.as_mut().filter(|_| !patient) {
             limit.poll();
         }
         let over = self.limit.as_ref().is_some_and(Ripening::is_ripe);
@@ -230,7 +235,11 @@ impl Rollout {
                 .iter()
                 .find(|one| one.instance_id == *id);
             let Some(member) = member.filter(|_| !lost.contains(id)) else {
-                ill.push(format!("[{id}] was terminated before it was in service"));
+                let reason = state.instances.get(id).and_then(|one| one.reason.as_ref());
+                let reason = reason.map_or_else(String::new, |(_, text)| format!(": {text}"));
+                ill.push(format!(
+                    "[{id}] was terminated before it was in service{reason}"
+                ));
                 continue;
             };
             match (&member.signal, environment.condition(state, member)) {

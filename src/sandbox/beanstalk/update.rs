@@ -1,6 +1,7 @@
 //! The kinds of work on an environment: launch, configuration update, deployment, termination. Each is a small state
 //! machine that goes one step on with each look at the environment, or with each tick (`operation`).
 
+use super::behaviour::Behaviour;
 use super::environments::{Environment, Status};
 use super::events::Severity;
 use super::operation::Work;
@@ -73,6 +74,9 @@ impl Environment {
         } else {
             target.clone()
         };
+        if *reverting && self.is_stuck(state, target, *platform) {
+            return false;
+        }
         let before = std::mem::replace(&mut self.platform, *platform);
         let outcome = rollout.step(self, state, &settings);
         self.platform = before;
@@ -133,6 +137,28 @@ impl Environment {
                 false
             }
         }
+    }
+
+    /// Whether the way back from an update to these settings comes to no end; said once.
+    fn is_stuck(&self, state: &mut State, target: &Settings, platform: Platform) -> bool {
+        let image = target.image(platform);
+        let name = state.images.get(&image).map_or("", |one| one.name.as_str());
+        if state.behaviour_of(&image, name) != Behaviour::StuckInRollback {
+            return false;
+        }
+        let text = format!(
+            "Service:AmazonCloudFormation, Message:Stack named 'awseb-{}-stack' aborted operation. Current state: \
+             'UPDATE_ROLLBACK_FAILED' Reason: The following resource(s) failed to update: [AWSEBAutoScalingGroup].",
+            self.id
+        );
+        let said = state
+            .events
+            .iter()
+            .any(|event| event.environment_id == self.id && event.message == text);
+        if !said {
+            state.say(self, Severity::Error, text);
+        }
+        true
     }
 
     /// Another rollout, back to the settings that are deployed: by their own policy, unless nothing was replaced yet.

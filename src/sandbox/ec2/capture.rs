@@ -142,6 +142,7 @@ fn snapshot(state: &mut State, image: &Image, disk: Disk, tags: &Tags) -> Disk {
         message: None,
         gibibytes: disk.gibibytes,
         encrypted: disk.encrypted,
+        key: disk.key.clone(),
         started: image.created,
         tags: tags.clone(),
     };

@@ -272,6 +272,20 @@ impl State {
         }
     }
 
+    /// Ends an instance that has just been launched, for a reason that its state shows.
+    pub(crate) fn end_at_launch(&mut self, instance_id: &str, code: &str, message: &str) {
+        let instance = self.instances.get(instance_id);
+        if !instance.is_some_and(|one| one.state == InstanceState::Pending) {
+            return;
+        }
+        self.begin_termination(instance_id, "");
+        if let Some(instance) = self.instances.get_mut(instance_id) {
+            let text = format!("{code}: {message}");
+            instance.reason = Some((code.to_owned(), text.clone()));
+            instance.transition = text;
+        }
+    }
+
     /// Begins to terminate an instance once its balancer has no more requests under way to it.
     pub(crate) fn begin_draining(&mut self, instance_id: &str, balancer: &Balancer) {
         if self.begins_to_end(instance_id, "") {

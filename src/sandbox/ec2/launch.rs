@@ -165,9 +165,14 @@ impl State {
             .disks
             .iter()
             .map(|disk| {
+                let mut disk = disk.clone();
+                if let (false, Some(key)) = (disk.encrypted, &self.default_key) {
+                    disk.encrypted = true;
+                    disk.key = Some(key.clone());
+                }
                 let volume = Volume {
                     id: self.new_id("vol"),
-                    disk: disk.clone(),
+                    disk,
                     instance_id: id.clone(),
                     availability_zone: subnet.availability_zone.clone(),
                     created: now,

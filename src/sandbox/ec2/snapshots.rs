@@ -42,6 +42,8 @@ pub(crate) struct Snapshot {
     pub(crate) message: Option<String>,
     pub(crate) gibibytes: usize,
     pub(crate) encrypted: bool,
+    /// The KMS key that it is encrypted with, where one was named.
+    pub(crate) key: Option<String>,
     pub(crate) started: jiff::Timestamp,
     pub(crate) tags: Tags,
 }
@@ -64,6 +66,7 @@ impl Snapshot {
             message: None,
             gibibytes: image.disks.first().map_or(8, |disk| disk.gibibytes),
             encrypted: false,
+            key: None,
             started: image.created,
             tags: Tags::new(),
         }
@@ -137,6 +140,7 @@ pub(super) fn describe(state: &mut State, call: &Call) -> Result<Xml, ApiError> 
             .text("volumeSize", snapshot.gibibytes)
             .text("description", &snapshot.description)
             .text("encrypted", snapshot.encrypted)
+            .optional("kmsKeyId", snapshot.key.as_ref())
             .text("storageTier", "standard");
         tags::write(xml, &snapshot.tags);
     })

@@ -15,6 +15,8 @@ pub(crate) struct Disk {
     pub(crate) gibibytes: usize,
     pub(crate) kind: String,
     pub(crate) encrypted: bool,
+    /// The KMS key that it is encrypted with, where one was named.
+    pub(crate) key: Option<String>,
     pub(crate) delete_on_termination: bool,
 }
 
@@ -49,6 +51,7 @@ pub(crate) fn overlay(disks: &[Disk], query: &Query) -> Result<Vec<Disk>, ApiErr
                 gibibytes: 8,
                 kind: "gp3".to_owned(),
                 encrypted: false,
+                key: None,
                 delete_on_termination: false,
             });
             result.len() - 1
@@ -65,6 +68,9 @@ pub(crate) fn overlay(disks: &[Disk], query: &Query) -> Result<Vec<Disk>, ApiErr
         }
         if wanted.get("Encrypted").is_some() {
             disk.encrypted |= wanted.flag("Encrypted")?;
+        }
+        if let Some(key) = wanted.owned("KmsKeyId") {
+            disk.key = Some(key);
         }
         if wanted.get("DeleteOnTermination").is_some() {
             disk.delete_on_termination = wanted.flag("DeleteOnTermination")?;

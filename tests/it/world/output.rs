@@ -86,6 +86,13 @@ pub(crate) struct Output {
 }
 
 impl Output {
+    /// What was printed on both ways, in one line: prose is wrapped.
+    pub(crate) fn said(&self) -> String {
+        let words = self.stdout.split_whitespace();
+        let words: Vec<_> = words.chain(self.stderr.split_whitespace()).collect();
+        words.join(" ")
+    }
+
     /// The run that the output names.
     pub(crate) fn run_id(&self) -> String {
         let form = regex_lite::Regex::new(r"\b\d{8}-\d{6}-[0-9a-f]{4}\b").unwrap();
