@@ -183,6 +183,30 @@ mod tests {
     }
 
     #[test]
+    fn the_key_that_credentials_are_encrypted_with_is_a_mark() {
+        let root = tempfile::tempdir().unwrap();
+        let secret = root.path().join("credential.secret");
+        let marks = || {
+            let path = secret.to_str().unwrap();
+            let script = IDENTITY.replace("/var/lib/systemd/credential.secret", path);
+            let output = std::process::Command::new("/bin/sh")
+                .args(["-c", &script])
+                .output()
+                .unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            let mark = text
+                .lines()
+                .find(|line| line.starts_with("credential-secret "));
+            mark.map(ToOwned::to_owned)
+        };
+        assert_eq!(marks(), None);
+        fs_err::write(&secret, "one").unwrap();
+        let one = marks();
+        fs_err::write(&secret, "two").unwrap();
+        assert!(one.is_some() && marks().is_some() && one != marks());
+    }
+
+    #[test]
     fn a_key_that_the_agent_has_taken_over_is_a_mark_of_its_own() {
         let seed =
             agent_marks(r#"{"instanceID":"i-1","privateKey":"AAAA","privateKeyType":"Rsa"}"#);

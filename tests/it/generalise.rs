@@ -13,6 +13,7 @@ mod refusals;
 mod rows;
 mod secrets;
 mod tree;
+mod visitors;
 
 use self::tree::{EMPTIED, GONE, GONE_LAST, KEPT, Tree, shells};
 

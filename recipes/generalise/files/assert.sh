@@ -21,8 +21,9 @@ fails() {
 look() {
     row=$1 how=$2 path=$3
     if leads_through_link "$path"; then
-        # On another file system it is not part of the image; on this one it is, and nothing was cleaned.
-        if [ "$(stat -L -c %d "$path" 2>/dev/null)" = "$(stat -c %d .)" ]; then
+        # On no disk of this machine it is not part of the image; on one of them it is, and nothing was cleaned.
+        if [ "$(stat -L -c %d "$path" 2>/dev/null)" = "$(stat -c %d .)" ] ||
+            { there=$(resolved "$path") && exists "$there" && is_local "$there"; }; then
             fails "$row" "${path#.} is reached through the symbolic link ${link#.}: clean what it points to by a step of your own"
         fi
         return 0
@@ -53,13 +54,39 @@ look() {
 }
 
 look_at_logs() {
-    if [ ! -d ./var/log ] || [ -L ./var/log ]; then return 0; fi
+    if [ -z "$log_folder" ]; then
+        fails logs "/var/log leads to a folder of other things than logs, or nowhere: have it lead to a folder of its own"
+        return 0
+    fi
+    if [ ! -d "$log_folder" ]; then return 0; fi
     # A daemon that still runs writes about its own stopping; what is newer than the cleaning is left to the shutdown.
     newer=
     if [ "$live" = yes ] && [ -e /run/goldseed/generalise/cleaned ]; then newer=/run/goldseed/generalise/cleaned; fi
-    old=$(find ./var/log -xdev -type f -size +0 ! -path './var/log/journal/*' ! -path './var/log/amazon/ssm/*' \
-        ${newer:+! -newer "$newer"} | head -n 1)
-    if [ -n "$old" ]; then fails logs "${old#.} holds entries"; fi
+    if is_local "$log_folder"; then
+        old=$(find "$log_folder" -xdev -type f -size +0 ! -path '*/journal/*' ! -path '*/amazon/ssm/*' \
+            ${newer:+! -newer "$newer"} | head -n 1)
+        if [ -n "$old" ]; then fails logs "${old#.} holds entries"; fi
+    fi
+    # What a link in it leads to may be anything: it is not emptied.
+    while IFS= read -r link; do
+        if [ -z "$link" ] || is_allowed "${link#.}" || ! there=$(resolved "$link"); then continue; fi
+        case $there in "$log_folder"/* | "$journal_folder" | "$journal_folder"/* | ./usr/* | .) continue ;; esac
+        if [ ! -e "$there" ] || ! is_local "$there"; then continue; fi
+        old=$(find "$there" -xdev -type f -size +0 ${newer:+! -newer "$newer"} | head -n 1)
+        if [ -n "$old" ]; then
+            fails logs "${link#.} is a link to ${there#.}, where ${old#.} holds entries: remove them by a step of your own, or write the line \`allow ${link#.}\` to a file in /opt/goldseed/generalise.d"
+        fi
+    done <<LINKS
+$(find "$log_folder" -xdev -type l)
+LINKS
+}
+
+look_at_sessions() {
+    while IFS= read -r file; do
+        if [ -n "$file" ]; then fails php-sessions "${file#.} is a visitor's session"; fi
+    done <<FILES
+$(session_files)
+FILES
 }
 
 # A line that nobody understands would do nothing, and nobody would know.
@@ -110,8 +137,9 @@ LINES
 
 look_at_swap() {
     while IFS= read -r file; do
-        if [ -z "$file" ] || [ ! -f "$file" ]; then continue; fi
-        if [ "$(tr -d '\000' <"$file" | head -c 8192 | wc -c)" -ge 4096 ]; then fails swap "${file#.} holds memory of this machine"; fi
+        if [ -z "$file" ]; then continue; fi
+        # The head that mkswap writes has less than fifty bytes.
+        if [ "$(tr -d '\000' <"$file" | head -c 100 | wc -c)" -gt 64 ]; then fails swap "${file#.} holds memory of this machine"; fi
     done <<FILES
 $(swap_files)
 FILES
@@ -141,7 +169,7 @@ unit_states() {
 }
 
 look_at_units() {
-    for unit in $beanstalk_units; do
+    for unit in $beanstalk_units $(procfile_units); do
         for path in ./etc/systemd/system/"$unit" ./etc/systemd/system/*.wants/"$unit" \
             ./etc/systemd/system/*.requires/"$unit"; do
             if exists "$path"; then fails units "${path#.} is there: it would start before Beanstalk has set the machine up"; fi
@@ -201,18 +229,21 @@ look_at_shutdown_unit() {
 case $kind in
     now)
         each_trace look now any
-        for about in own logs mounts fstab swap units machine_id stock disk shutdown_unit; do "look_at_$about"; done
+        for about in own logs sessions mounts fstab swap units machine_id stock disk shutdown_unit; do "look_at_$about"; done
         rows='logs network-mounts mount-points fstab swap units machine-id beanstalk-stock disk-space shutdown-unit'
         wanted='$2 == "now"'
         ;;
     last)
         each_trace look last any
-        if [ -n "$(ls -A ./var/log/journal 2>/dev/null)" ]; then fails journal "/var/log/journal is not empty"; fi
+        if is_local "$journal_folder" && [ -n "$(ls -A "$journal_folder" 2>/dev/null)" ]; then
+            fails journal "${journal_folder#.} is not empty"
+        fi
         rows=journal
         wanted='$2 == "last"'
         ;;
     proof)
         each_trace look all yes
+        look_at_sessions
         look_at_stock
         look_at_fstab
         look_at_units

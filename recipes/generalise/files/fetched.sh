@@ -34,18 +34,17 @@ fetched() {
 search() {
     cat "$memory/$1"/* >"$memory/all" 2>/dev/null
     if [ ! -s "$memory/all" ]; then return 0; fi
-    while IFS= read -r place; do
-        find "$place" -xdev \( -path ./proc -o -path ./sys -o -path ./dev -o -path ./run \) -prune -o -type f -size +0 -exec sh -c '
-            how=$1 all=$2
-            shift 2
-            # shellcheck disable=SC2086 # a list of words
-            grep -lZE $how -f "$all" -- "$@" 2>/dev/null
-            [ "$?" -gt 1 ] || exit 0
-            for file do
-                grep -qE -f "$all" -- "$file" 2>/dev/null
-                if [ "$?" -gt 1 ] && [ -f "$file" ]; then printf "\t%s\000" "$file"; fi
-            done' sh "${2:-}" "$memory/all" {} + 2>/dev/null
-    done | tr '\n\000' '?\n'
+    # shellcheck disable=SC2016 # the inner shell expands
+    each_file -size +0 -exec sh -c '
+        how=$1 all=$2
+        shift 2
+        # shellcheck disable=SC2086 # a list of words
+        grep -lZE $how -f "$all" -- "$@" 2>/dev/null
+        [ "$?" -gt 1 ] || exit 0
+        for file do
+            grep -qE -f "$all" -- "$file" 2>/dev/null
+            if [ "$?" -gt 1 ] && [ -f "$file" ]; then printf "\t%s\000" "$file"; fi
+        done' sh "${2:-}" "$memory/all" {} + | tr '\n\000' '?\n'
 }
 
 # Reads files, one a line, and prints for each what is said of it, a tab, and the file.

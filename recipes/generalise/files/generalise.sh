@@ -98,24 +98,32 @@ clean() {
 # Empties the logs that are written, removes those that were rotated away. Owners, modes and directories stay: a daemon
 # that is not root could not make its log again.
 clean_logs() {
-    if [ ! -d ./var/log ] || [ -L ./var/log ]; then return 0; fi
-    if command -v chattr >/dev/null 2>&1; then chattr -R -f -i -a ./var/log >/dev/null 2>&1; fi
-    find ./var/log -xdev -type f \( -name '*.gz' -o -name '*.xz' -o -name '*.bz2' -o -name '*.zst' -o -name '*.old' \
+    if [ ! -d "${log_folder:-./nowhere}" ] || ! is_local "$log_folder"; then return 0; fi
+    if command -v chattr >/dev/null 2>&1; then chattr -R -f -i -a "$log_folder" >/dev/null 2>&1; fi
+    find "$log_folder" -xdev -type f \( -name '*.gz' -o -name '*.xz' -o -name '*.bz2' -o -name '*.zst' -o -name '*.old' \
         -o -name '*.[0-9]' -o -name '*.[0-9][0-9]' -o -name '*-20[0-9][0-9][0-9][0-9][0-9][0-9]*' \) \
-        ! -path './var/log/journal/*' ! -path './var/log/amazon/ssm/*' -exec rm -f {} + ||
-        trouble "logs: cannot remove all rotated logs"
-    find ./var/log -xdev -type f -size +0 ! -path './var/log/journal/*' ! -path './var/log/amazon/ssm/*' -exec sh -c '
+        ! -path '*/journal/*' ! -path '*/amazon/ssm/*' -exec rm -f {} + || trouble "logs: cannot remove all rotated logs"
+    find "$log_folder" -xdev -type f -size +0 ! -path '*/journal/*' ! -path '*/amazon/ssm/*' -exec sh -c '
         for file do : >"$file" || exit 1; done' sh {} + || trouble "logs: cannot empty all logs"
 }
 
 # The journal of this machine lies under its machine id: a new one has another.
 clean_journal() {
-    if [ -d ./var/log/journal ] && [ ! -L ./var/log/journal ]; then
+    if [ -d "$journal_folder" ] && is_local "$journal_folder"; then
         if [ "$live" = yes ]; then journalctl --relinquish-var >/dev/null 2>&1; fi
         failed=no
-        empty ./var/log/journal
-        if [ "$failed" = yes ]; then trouble "journal: cannot remove all of /var/log/journal"; fi
+        empty "$journal_folder"
+        if [ "$failed" = yes ]; then trouble "journal: cannot remove all of ${journal_folder#.}"; fi
     fi
+}
+
+# The sessions of visitors that no row of the table knows.
+clean_sessions() {
+    left=$(session_files | while IFS= read -r file; do
+        overwrite "$file"
+        take_away "$file" || printf '%s\n' "${file#.}"
+    done)
+    if [ -n "$left" ]; then trouble "php-sessions: cannot remove ${left%%"$line_end"*}"; fi
 }
 
 # The application, cron and everything that a timer starts: nothing may write while it is cleaned.
@@ -165,22 +173,30 @@ $(network_points)
 POINTS
 }
 
+# A place to swap holds memory of this machine. What is still in use is never written to.
 zero_swap() {
     while IFS= read -r file; do
-        if [ -z "$file" ] || [ ! -f "$file" ] || [ -L "$file" ] || leads_through_link "$file"; then continue; fi
-        if [ "$live" = yes ]; then swapoff "$file" 2>/dev/null; fi
+        if [ -z "$file" ] || leads_through_link "$file"; then continue; fi
+        if [ "$live" = yes ]; then
+            swapoff "$file" 2>/dev/null
+            if swapon --noheadings --raw --show=NAME 2>/dev/null | grep -qxF "${file#.}"; then
+                trouble "swap: ${file#.} cannot be switched off: there is too little memory for what is in it"
+                continue
+            fi
+        fi
+        uuid=$(blkid -p -s UUID -o value "$file" 2>/dev/null)
         size=$(wc -c <"$file")
         head -c "$size" /dev/zero | dd of="$file" conv=notrunc 2>/dev/null || trouble "swap: cannot zero ${file#.}"
-        mkswap "$file" >/dev/null 2>&1 || say "swap: ${file#.} is zeroed, mkswap is not there to sign it again"
+        mkswap ${uuid:+-U "$uuid"} "$file" >/dev/null 2>&1 || say "swap: ${file#.} is zeroed, mkswap is not there to sign it again"
     done <<FILES
 $(swap_files)
 FILES
 }
 
 # Beanstalk's copies of its own units go, and the links by which they start; masks on them too: its engine copies and
-# enables them again.
+# enables them again. So do those that it made of a Procfile.
 reset_units() {
-    for unit in $beanstalk_units; do
+    for unit in $beanstalk_units $(procfile_units); do
         for path in ./etc/systemd/system/"$unit" ./etc/systemd/system/*.wants/"$unit" \
             ./etc/systemd/system/*.requires/"$unit"; do
             if ! exists "$path" || leads_through_link "$path"; then continue; fi
@@ -245,6 +261,7 @@ case $phase in
         each_trace clean now any
         if [ "$live" = yes ]; then mkdir -p /run/goldseed/generalise && : >/run/goldseed/generalise/cleaned; fi
         clean_logs
+        clean_sessions
         zero_swap
         close_mount_points
         reset_units

@@ -3,6 +3,7 @@
 # GOLDSEED_ROOT   the tree to work on, / when it is not set. All paths are taken relative to it after a `cd`, so that a
 #                 name in it can hold anything, and nothing outside of it is ever named.
 # GOLDSEED_MOUNTS the list of mounts, /proc/self/mounts when it is not set.
+# GOLDSEED_SWAPS  the list of what is swapped to, /proc/swaps of a machine when it is not set.
 
 cd "${GOLDSEED_ROOT:-/}" || exit 1
 ground=$(pwd -P)
@@ -91,6 +92,47 @@ leads_through_link() {
 
 exists() { [ -e "$1" ] || [ -L "$1" ]; }
 
+# resolved PATH: prints where a path leads, as on a machine whose root the ground is.
+resolved() (
+    walked=. rest=${1#./} links=0
+    while [ -n "$rest" ]; do
+        part=${rest%%/*}
+        case $rest in */*) rest=${rest#*/} ;; *) rest= ;; esac
+        case $part in
+            '' | .) ;;
+            ..) walked=${walked%/*} && walked=${walked:-.} ;;
+            *)
+                if [ ! -L "$walked/$part" ]; then
+                    walked=$walked/$part
+                    continue
+                fi
+                links=$((links + 1))
+                [ "$links" -le 40 ] || return 1
+                target=$(readlink "$walked/$part")
+                case $target in /*) walked=. ;; esac
+                rest=$target/$rest
+                ;;
+        esac
+    done
+    printf '%s\n' "$walked"
+)
+
+# Is this path, which leads through no link, on a disk of this machine?
+is_local() {
+    nearest=. kind_there=unknown
+    while IFS="$tab" read -r point kind; do
+        case $1/ in "$point"/*) if [ "${#point}" -ge "${#nearest}" ]; then nearest=$point kind_there=$kind; fi ;; esac
+    done <<MOUNTS
+$mount_list
+MOUNTS
+    ! is_elsewhere "$kind_there"
+}
+
+# Where the logs are: /var/log, or the folder to which a link there leads. Empty where that is no folder of logs alone.
+log_folder=$(resolved ./var/log)
+case $log_folder in . | ./boot | ./etc | ./home | ./opt | ./root | ./srv | ./usr | ./var) log_folder= ;; esac
+journal_folder=$(resolved ./var/log/journal)
+
 # Prints the home directories, one a line. One that is a link, or reached through one, lies elsewhere: it is left out.
 homes() {
     {
@@ -121,6 +163,7 @@ each_trace() {
 $home_list
 HOMES
                 ;;
+            /var/log/*) if [ -d "${log_folder:-./nowhere}" ]; then each_match "$1" "$log_folder" "${pattern#/var/log/}"; fi ;;
             *) each_match "$1" . "${pattern#/}" ;;
         esac
     done <<TABLE
@@ -194,15 +237,65 @@ network_points() {
     } | sort -u
 }
 
-# Prints the swap files that fstab names: relative, one a line.
+# The swap files that fstab names, that are in use, or that are signed as such: relative, one a line.
 swap_files() {
-    [ -f ./etc/fstab ] || return 0
-    while read -r device _ kind _; do
-        case $kind:$device in
-            swap:/dev/*) ;;
-            swap:/*) printf '.%b\n' "$device" ;;
+    {
+        if [ -f ./etc/fstab ]; then
+            while read -r device _ kind _; do
+                case $kind:$device in
+                    swap:/dev/*) ;;
+                    swap:/*) printf '.%b\n' "$device" ;;
+                esac
+            done <./etc/fstab
+        fi
+        if [ "$live" = yes ] || [ -n "${GOLDSEED_SWAPS:-}" ]; then
+            while read -r file kind _; do
+                if [ "$kind" = file ]; then printf '.%b\n' "$file"; fi
+            done <"${GOLDSEED_SWAPS:-/proc/swaps}"
+        fi
+        signed_files
+    } | sort -u | while IFS= read -r path; do
+        if [ -f "$path" ] && [ ! -L "$path" ] && ! is_allowed "${path#.}"; then printf '%s\n' "$path"; fi
+    done
+}
+
+# Prints the files that are signed as a place to swap, or to hibernate, at the end of their first page.
+signed_files() {
+    page=$(getconf PAGESIZE 2>/dev/null) || page=4096
+    local_places | each_file -size +7 -exec stat -c '%s %n' {} + |
+        awk '{size = $1; sub(/^[0-9]+ /, ""); if (size % 4096 == 0 || size >= 1048576) print}' |
+        while IFS= read -r file; do
+            dd if="$file" bs=2 skip=$((page / 2 - 5)) count=5 2>/dev/null |
+                grep -aqE '^(SWAPSPACE2|SWAP-SPACE|S1SUSPEND|S2SUSPEND|ULSUSPEND|LINHIB0001)' && printf '%s\n' "$file"
+        done
+}
+
+# Prints the files in which PHP, CodeIgniter and Laravel keep sessions of visitors, wherever they are: their names tell.
+session_files() {
+    local_places | each_file \( -name 'sess_*' -o -name 'ci_session*' -o -path '*/framework/sessions/*' \) -print |
+        grep -E '/(sess_[A-Za-z0-9,-]{22,256}|ci_session[A-Za-z0-9.:,-]{32,}|framework/sessions/[A-Za-z0-9]{40})$'
+}
+
+# each_file EXPRESSION…: reads places, one a line, and calls find for the files on the disks of each.
+each_file() {
+    while IFS= read -r place; do
+        find "$place" -xdev \( -path ./proc -o -path ./sys -o -path ./dev -o -path ./run \) -prune -o -type f "$@" 2>/dev/null
+    done
+}
+
+# Prints the units that Beanstalk makes of the other lines of an application's Procfile: they would start on a new machine
+# before anything is deployed. What a recipe enabled, or is allowed, is none of these.
+procfile_units() {
+    for path in ./etc/systemd/system/*.service; do
+        if [ ! -f "$path" ] || [ -L "$path" ]; then continue; fi
+        unit=${path##*/}
+        case $unit in
+            nginx.* | httpd.* | apache2.* | php*-fpm.* | php-fpm.* | amazon-* | xray.* | cfn-hup.* | healthd.*) continue ;;
         esac
-    done <./etc/fstab
+        grep -Eq '^[[:space:]]*PartOf[[:space:]]*=(.*[[:space:]])?eb-app\.target([[:space:]]|$)' "$path" || continue
+        if grep -qxF "$unit" ./opt/goldseed/services 2>/dev/null || is_allowed "$unit"; then continue; fi
+        printf '%s\n' "$unit"
+    done
 }
 
 # The units that Beanstalk copies into /etc/systemd/system and enables again by itself on a new machine.

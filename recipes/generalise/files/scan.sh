@@ -54,27 +54,47 @@ files() {
     )
 }
 
-# matching PATTERN [-i]: of the files whose paths are read, those in which a line matches the extended expression. Lines
-# that only comment do not count.
+# matching PATTERN [-i [BUT]]: of the files whose paths are read, those in which a line matches the extended expression,
+# and what matches does not match the second one. Lines that only comment do not count.
 matching() {
     tr '\n' '\000' | xargs -0 -r grep -El ${2:-} -e "$1" -- 2>/dev/null | while IFS= read -r path; do
-        if grep -Ev '^[[:space:]]*[#;*]' -- "$path" 2>/dev/null | grep -Eq ${2:-} -e "$1"; then printf '%s\n' "$path"; fi
+        if grep -Ev '^[[:space:]]*([#;]|[*][^[:space:]/]|[*][[:space:]]+[^*[:space:]0-9/])' -- "$path" 2>/dev/null |
+            grep -Eo ${2:-} -e "$1" | grep -Evq ${2:-} -e "${3:-^\$}"; then
+            printf '%s\n' "$path"
+        fi
     done
 }
 
 quote="[\"']"
 literal="${quote}[^\"']{3,}${quote}"
+# A variable with the name of a secret, as shells, PAM and cron set it; not one that says where a secret is.
+assigned="(^|[[:space:];])(setenv[[:space:]]+)?[A-Z0-9_]*(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|APP_KEY|ACCESS_KEY|COMPOSER_AUTH|DATABASE_URL)[A-Z0-9_]*(=|[[:space:]]+DEFAULT=|[[:space:]]+)${quote}?[^\$\`[:space:]\"'=][^[:space:]]{2,}"
+elsewhere='_(FILE|PATH|DIR|ARN|NAME)([[:space:]]+DEFAULT)?='
+# A login in an address.
+address='://[^/@:[:space:]]+:[^/@:[:space:]$]{3,}@'
 
 report 'a private key of a person' <<EOT
 $(files 'id_rsa' 'id_ecdsa' 'id_ed25519' 'id_dsa')
 EOT
 report 'a login for a service' <<EOT
-$(files '.netrc' '.pgpass' '.git-credentials' 'auth.json' '.dockercfg' | matching '[^[:space:]]{8,}')
+$(files '.netrc' '.pgpass' '.git-credentials' 'auth.json' '.dockercfg' '.vault-token' | matching '[^[:space:]]{8,}')
 $(files '.npmrc' '.pypirc' | matching '(_authToken|_password|password)[[:space:]]*=[[:space:]]*[^$[:space:]]' -i)
+$(files '*' | grep -E '/(\.docker/config\.json|\.config/(gh/hosts\.yml|hub|glab-cli/config\.yml|containers/auth\.json|helm/registry/config\.json|rclone/rclone\.conf|doctl/config\.yaml|gcloud/[^/]*\.json)|\.aws/(sso|cli|login)/cache/[^/]*|\.azure/[^/]*|\.kube/config|\.cargo/credentials[^/]*|\.gem/credentials|\.terraform\.d/credentials[^/]*|\.m2/settings\.xml)$' |
+    matching '(token|secret|passw(or)?d|pass|"auth"|key-data|private_key|api_key)[A-Za-z_" -]*[[:space:]]*[:=>][[:space:]]*"?[^[:space:]"$]{6,}' -i)
+$(files 'composer.json' 'config.json' | matching '"(github-oauth|gitlab-oauth|gitlab-token|http-basic|bearer)"' | while IFS= read -r path; do
+    tr -d '\n' <"$path" | grep -Eq '"(github-oauth|gitlab-oauth|gitlab-token|http-basic|bearer)"[[:space:]]*:[[:space:]]*[{][^}]*:[[:space:]]*[{]?[^}]*"[^"]{6,}"' && printf '%s\n' "$path"
+done)
+$({
+    files 'config' | grep -E '/(\.git|\.git/modules/.*|\.config/git)/config$'
+    files '.gitconfig' 'gitconfig' 'pip.conf' '.curlrc' '.wgetrc' '*.repo' '*.list' '*.sources'
+} | matching "$address")
+EOT
+report 'a token of a service' <<EOT
+$(files '*' | matching '(^|[^A-Za-z0-9_])(gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{22,}|glpat-[A-Za-z0-9_-]{20}|npm_[A-Za-z0-9]{36}|xox[abprs]-[A-Za-z0-9-]{20,}|sk_live_[A-Za-z0-9]{20,})')
 EOT
 report 'AWS credentials' <<EOT
 $({
-    files 'credentials' 'config' '.env' '.env.*' '*.php' '*.ini' '*.conf' '*.sh' '*.json' '*.yaml' '*.yml' '.boto' '.s3cfg' '.passwd-s3fs' 'passwd-s3fs' |
+    files 'credentials' 'config' 'environment' 'profile' '.env' '.env.*' '.bashrc' '.bash_profile' '.profile' '*.php' '*.ini' '*.conf' '*.sh' '*.json' '*.yaml' '*.yml' '.boto' '.s3cfg' '.passwd-s3fs' 'passwd-s3fs' |
         matching '(^|[^A-Za-z0-9])A(KI|SI)A[A-Z0-9]{16}([^A-Za-z0-9]|$)'
     files 'credentials' 'config' '.env' '.env.*' '*.php' '*.ini' '*.conf' '*.sh' '*.json' '*.yaml' '*.yml' |
         matching "aws_secret_access_key${quote}?[[:space:]]*[=:][[:space:]]*${quote}?[A-Za-z0-9/+]{12,}" -i
@@ -97,6 +117,14 @@ EOT
 report 'a secret in a setting of a service' <<EOT
 $(find ./etc/sysconfig ./etc/default ./etc/systemd/system ./etc/php.d ./etc/php-fpm.d ./etc/php ./etc/nginx ./etc/httpd -xdev -type f -size -2048 2>/dev/null |
     matching '(^|[[:space:]"])(Environment=|env\[|fastcgi_param[[:space:]]+|SetEnv[[:space:]]+|export[[:space:]]+)?"?[A-Z0-9_]*(PASSWORD|PASSWD|SECRET|TOKEN|API_KEY)[A-Z0-9_]*(\]|")?[[:space:]]*[= ][[:space:]]*"?[^$[:space:]"]{6,}' -i)
+EOT
+report 'a secret in a variable that every program gets' <<EOT
+$({
+    find ./etc/profile ./etc/profile.d ./etc/environment.d ./etc/bashrc ./etc/bash.bashrc ./etc/zshenv ./etc/zsh \
+        ./etc/csh.cshrc ./etc/csh.login ./etc/security/pam_env.conf ./etc/rc.local ./etc/rc.d/rc.local ./etc/crontab ./etc/cron.* \
+        ./etc/supervisord.conf ./etc/supervisord.d ./etc/supervisor ./etc/apache2/envvars -type f -size -2048 2>/dev/null
+    files '.bashrc' '.bash_profile' '.bash_login' '.profile' '.zshrc' '.zshenv' '.zprofile' '.cshrc' '.tcshrc' '.pam_environment'
+} | matching "$assigned" -i "$elsewhere")
 EOT
 report 'a private key' <<EOT
 $(files '*.pem' '*.key' '*.p12' '*.php' '*.conf' '*.json' '.env' '*.txt' | matching '^-----BEGIN ([A-Z]+ )?PRIVATE KEY-----' |

@@ -81,6 +81,136 @@ fn secrets_are_refused_by_kind_and_their_values_never_printed() {
             "//registry/:_authToken=hunter2\n",
             "a login for a service",
         ),
+        (
+            "root/.docker/config.json",
+            "{\"auths\": {\"https://index.docker.io/v1/\": {\"auth\": \"aHVudGVyMjpodW50ZXIy\"}}}\n",
+            "a login for a service",
+        ),
+        (
+            "home/ec2-user/.docker/config.json",
+            "{\n\t\"auths\": {\n\t\t\"r\": {\n\t\t\t\"identitytoken\": \"hunter2hunter2\"\n\t\t}\n\t}\n}\n",
+            "a login for a service",
+        ),
+        (
+            "root/.aws/sso/cache/0a.json",
+            "{\"startUrl\":\"x\",\"accessToken\":\"hunter2hunter2\"}\n",
+            "a login for a service",
+        ),
+        (
+            "root/.aws/cli/cache/0a.json",
+            "{\"Credentials\": {\"SecretAccessKey\": \"hunter2hunter2\"}}\n",
+            "a login for a service",
+        ),
+        (
+            "root/.config/gh/hosts.yml",
+            "github.com:\n    oauth_token: hunter2hunter2\n",
+            "a login for a service",
+        ),
+        (
+            "root/.config/hub",
+            "github.com:\n- oauth_token: hunter2hunter2\n",
+            "a login for a service",
+        ),
+        (
+            "root/.config/composer/auth.json",
+            "{\"github-oauth\": {\"github.com\": \"hunter2\"}}\n",
+            "a login for a service",
+        ),
+        (
+            "srv/shop/composer.json",
+            "{\"config\": {\n\"http-basic\": {\n\"repo.example\": {\"username\": \"x\", \"password\": \"hunter2hunter2\"}}}}\n",
+            "a login for a service",
+        ),
+        (
+            "root/.composer/config.json",
+            "{\"config\": {\"github-oauth\": {\"github.com\": \"hunter2hunter2\"}}}\n",
+            "a login for a service",
+        ),
+        (
+            "etc/profile.d/app.sh",
+            "export DB_PASSWORD='hunter2'\n",
+            "a secret in a variable that every program gets",
+        ),
+        (
+            "etc/profile.d/app.csh",
+            "setenv DB_PASSWORD hunter2\n",
+            "a secret in a variable that every program gets",
+        ),
+        (
+            "etc/environment",
+            "DB_PASSWORD=hunter2\n",
+            "a literal password",
+        ),
+        (
+            "etc/environment.d/x.conf",
+            "API_TOKEN=hunter2\n",
+            "a secret in a variable that every program gets",
+        ),
+        (
+            "etc/security/pam_env.conf",
+            "DB_PASSWORD DEFAULT=hunter2\n",
+            "a secret in a variable that every program gets",
+        ),
+        (
+            "etc/cron.d/shop2",
+            "*/5 * * * * root DB_PASSWORD=hunter2 /bin/x\n",
+            "a secret in a variable that every program gets",
+        ),
+        (
+            "etc/cron.d/shop",
+            "* * * * * root DB_PASSWORD=hunter2 /bin/x\n",
+            "a secret in a variable that every program gets",
+        ),
+        (
+            "etc/cron.daily/b",
+            "#!/bin/sh\nDB_PASSWORD=hunter2 mysqldump\n",
+            "a secret in a variable that every program gets",
+        ),
+        (
+            "root/.bashrc",
+            "export AWS_SECRET_ACCESS_KEY=hunter2hunter2\n",
+            "a secret in a variable that every program gets",
+        ),
+        (
+            "home/ec2-user/.profile",
+            "export COMPOSER_AUTH='{\"x\":\"hunter2\"}'\n",
+            "a secret in a variable that every program gets",
+        ),
+        (
+            "srv/shop/.git/config",
+            "[remote \"origin\"]\n\turl = https://bot:hunter2@git.example/x.git\n",
+            "a login for a service",
+        ),
+        (
+            "opt/x/deploy.txt",
+            "token ghp_a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1\n",
+            "a token of a service",
+        ),
+        (
+            "data/app/.env",
+            "DB_PASSWORD=hunter2\n",
+            "a literal password",
+        ),
+        (
+            "root/.kube/config",
+            "users:\n- user:\n    token: hunter2hunter2\n",
+            "a login for a service",
+        ),
+        (
+            "root/.vault-token",
+            "hunter2hunter2\n",
+            "a login for a service",
+        ),
+        (
+            "etc/pip.conf",
+            "[global]\nindex-url = https://u:hunter2@p.example/simple\n",
+            "a login for a service",
+        ),
+        (
+            "root/.cargo/credentials.toml",
+            "[registry]\ntoken = \"hunter2hunter2\"\n",
+            "a login for a service",
+        ),
     ];
     for shell in shells() {
         let tree = Tree::bare(shell);
@@ -130,6 +260,39 @@ fn what_only_looks_like_a_secret_passes() {
                 "<?php $CFG->dbpass = getenv('DB_PASSWORD');\n",
             ),
             ("etc/sysconfig/network", "NETWORKING=yes\n"),
+            (
+                "root/.docker/config.json",
+                "{\"credHelpers\": {\"x.dkr.ecr\": \"ecr-login\"}, \"credsStore\": \"ecr-login\"}\n",
+            ),
+            (
+                "etc/profile.d/lang.sh",
+                "# export DB_PASSWORD=x\nexport LANG=C\nTOKEN=$(cat /run/x)\nSECRET=\"$X\"\nPASSWORD=`get`\nexport AWS_WEB_IDENTITY_TOKEN_FILE=/run/token\n",
+            ),
+            (
+                "root/.config/gh/hosts.yml",
+                "github.com:\n    git_protocol: https\n    user: me\n",
+            ),
+            (
+                "srv/.git/config",
+                "[remote \"origin\"]\n\turl = https://github.com/x/y.git\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n",
+            ),
+            (
+                "srv/composer.json",
+                "{\"require\": {\"php\": \">=8\"}, \"config\": {\"http-basic\": {}}}\n",
+            ),
+            (
+                "etc/yum.repos.d/a.repo",
+                "[x]\nbaseurl=https://cdn.example/x\ngpgkey=https://a.example/b:c/d@e\n",
+            ),
+            (
+                "root/.aws/config",
+                "[default]\nregion=eu-central-1\nsso_session = my\n",
+            ),
+            ("root/.kube/config", "users: []\n"),
+            (
+                "etc/cron.d/x",
+                "MAILTO=root\n# token secret\n0 * * * * root test -e /run/secret && /bin/x\n",
+            ),
             (
                 "opt/goldseed/boot/boot.sh",
                 "key=${AWS_SECRET_ACCESS_KEY:-}\n",
