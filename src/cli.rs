@@ -219,7 +219,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             signals::heeded(Box::pin(status::run(&invocation, &name.pipeline))).await
         }
         Verb::Schedule(schedule) => schedule::run(&invocation, &schedule),
-        Verb::Bridge(bridge) => bridge::run(&bridge),
+        Verb::Bridge(bridge) => signals::heeded(Box::pin(bridge::run(&invocation, &bridge))).await,
         Verb::Recipe(verb) => recipe::run(&invocation, verb).await,
         Verb::Sandbox(sandbox) => sandbox::run(&invocation, sandbox).await,
         Verb::Completions { shell } => {

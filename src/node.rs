@@ -9,6 +9,7 @@ mod boot;
 mod contents;
 mod error;
 mod protocol;
+mod read;
 
 use std::time::{Duration, Instant};
 

@@ -8,6 +8,7 @@ mod abandon;
 mod apply;
 mod belonging;
 mod cause;
+mod deployed;
 mod diagnosis;
 mod error;
 mod generalise;
@@ -47,6 +48,7 @@ pub use abandon::{
 };
 pub use apply::RecipeFailure;
 pub use cause::Trouble;
+pub use deployed::{Bundle, Deployed, Kind, deployed};
 pub use diagnosis::{Finding, Unanswered};
 pub use error::PipelineError;
 pub use image::is_fit;

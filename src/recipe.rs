@@ -30,7 +30,7 @@ mod verify;
 pub use bind::Bound;
 pub use compile::compile;
 pub use content::{Content, Standing};
-pub use library::{Library, LoadError, bridge_files};
+pub use library::{Library, LoadError, bridge_files, bridge_parts};
 pub use model::{Migrations, Recipe};
 pub use outcome::{Line, Reader, StepResult};
 pub use parameters::{Argument, Bounds, Kind, Parameter};

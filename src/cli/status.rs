@@ -6,7 +6,7 @@ use super::{ExitCode, Failure, Invocation, answer, guard};
 use crate::cloud::tags;
 use crate::display;
 use crate::event::Emitter;
-use crate::pipeline::{self, Context, Plan, Status};
+use crate::pipeline::{self, Context, Kind, Plan, Status};
 use crate::record::BaseImage;
 
 /// How many images and runs are listed.
@@ -45,6 +45,7 @@ fn render(status: &Status, columns: usize) -> String {
         write!(text, ", {others} of them on another image").expect("a String takes everything");
     }
     text.push('\n');
+    text.push_str(&version(status));
     if let Some(endpoint) = &environment.endpoint {
         writeln!(text, "  http://{endpoint}/").expect("a String takes everything");
     }
@@ -73,6 +74,17 @@ fn render(status: &Status, columns: usize) -> String {
     }
     text.push_str(&golden_images(status, columns));
     text.push_str(&runs(status, columns));
+    text
+}
+
+/// The deployed application version, and what it means for images that need the bridge.
+fn version(status: &Status) -> String {
+    let mut text = format!("  application version {}\n", status.deployed.describe());
+    if status.bridged && status.deployed.kind() == Some(Kind::Plain) {
+        text.push_str(
+            "  no instance serves an image's code: add the bridge (goldseed bridge --into BUNDLE) and deploy that\n",
+        );
+    }
     text
 }
 

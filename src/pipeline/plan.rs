@@ -148,6 +148,13 @@ impl Plan {
         })
     }
 
+    /// Whether the image's application comes by the recipe `bridge`, named by the pipeline or included by a recipe.
+    pub fn is_bridged(&self) -> bool {
+        let steps = self.apply.steps.iter();
+        self.recipe_names.iter().any(|name| name == "bridge")
+            || steps.into_iter().any(|step| step.recipe == "bridge")
+    }
+
     /// Checks every pipeline and returns all mistakes at once.
     pub fn check_all(settings: &Settings, library: &Library) -> Result<(), PlanError> {
         let mut all = Diagnostics::default();

@@ -8,6 +8,7 @@ mod image;
 mod keys;
 mod outage;
 mod rules;
+mod version;
 mod way_back;
 
 use serde::{Deserialize, Serialize};
@@ -118,6 +119,9 @@ pub(super) async fn early(
     list.extend(way_back::refusal(context, &facts).await?);
     list.extend(probes::own_must_pass(context, &facts.environment).await);
     list.extend(quarantine::same_recipes(context, &facts.environment).await?);
+    if facts.bridged {
+        list.extend(version::refusals(context, &facts.environment, true).await);
+    }
     list.extend(migrate::consent(
         context.plan.migration.as_ref(),
         accept_downtime,
@@ -153,6 +157,10 @@ pub(super) async fn promotion(
                 let name = &facts.environment.name;
                 let reason = format!("{} is the base image of {name} already", golden.id);
                 list.push(Refusal::new(reason, "there is nothing to do"));
+            }
+            // Where the image needs no bridge, instances are asked only when nothing else is refused.
+            if facts.bridged || list.is_empty() {
+                list.extend(version::refusals(context, &facts.environment, facts.bridged).await);
             }
             refuse(list)?;
             keys::warn_of_new(context, &golden, deployed.as_ref()).await?;
@@ -194,7 +202,7 @@ pub(super) async fn facts(
         lease: lease.filter(|lease| ours != Some(&lease.run)),
         migrating: migrate::left_running(cloud, &environment.id, &plan.pipeline, ours).await?,
         environment,
-        bridged: plan.recipe_names.iter().any(|name| name == "bridge"),
+        bridged: plan.is_bridged(),
         now: pace::now(),
         accept_downtime,
         deadline: plan.watch.deadline,

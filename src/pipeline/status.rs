@@ -1,5 +1,6 @@
 //! Status: what an environment is on, what the pipeline has, and whether anybody is at work.
 
+use super::deployed::{self, Deployed};
 use super::{Context, PipelineError, belonging, observe, preflight};
 use crate::cloud::{Environment, Image, ImageState, Tags, tags};
 use crate::record::{BaseImage, Lease, LedgerEntry, RunRecord};
@@ -16,6 +17,10 @@ pub struct Status {
     pub base_image: crate::id::ImageId,
     /// How many instances run, and how many of them another image.
     pub instances: (usize, usize),
+    /// The application version that is deployed.
+    pub deployed: Deployed,
+    /// Whether the images' application comes by the bridge.
+    pub bridged: bool,
     /// The pipeline's golden images for this environment, newest first.
     pub golden: Vec<Image>,
     /// The other environments for which the pipeline has golden images.
@@ -55,6 +60,8 @@ pub async fn status(context: &Context<'_>) -> Result<Status, PipelineError> {
         .partition(|image| belonging::is_listed(&image.tags, &environment, None));
     golden.sort_by(|one, other| other.created.cmp(&one.created));
     Ok(Status {
+        deployed: deployed::of(cloud, &environment).await,
+        bridged: plan.is_bridged(),
         base,
         base_image,
         instances: (running.len(), others),

@@ -13,7 +13,7 @@ mod files;
 mod named;
 
 pub(crate) use files::Files;
-pub use files::bridge_files;
+pub use files::{bridge_files, bridge_parts};
 use named::{candidates, is_well_formed, name_of};
 
 static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/recipes");

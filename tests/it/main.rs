@@ -7,6 +7,7 @@
 
 mod abandon;
 mod boot_steps;
+mod bridge;
 mod command_line;
 mod conformance;
 mod contents;

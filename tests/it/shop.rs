@@ -55,7 +55,7 @@ impl Shop {
             sandbox,
             project,
         };
-        let bundle = shop.goldseed(&["bridge"]).await.0;
+        let bundle = shop.goldseed(&["bridge", "--replace-deployed"]).await.0;
         assert!(bundle, "the bridge is written");
         let bundle = fs_err::read(shop.project.join("bridge.zip")).unwrap();
         let world = shop.sandbox.make_demo(bundle).await.unwrap();

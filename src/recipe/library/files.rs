@@ -47,6 +47,15 @@ impl Files {
 /// A deployment of a configuration stages the bundle anew and runs `.platform/confighooks` in place of
 /// `.platform/hooks`, so each hook is there twice (AWS, Platform hooks: "Configuration deployment").
 pub fn bridge_files() -> Vec<(String, &'static [u8])> {
+    let mut files = bridge_parts();
+    if let Some(page) = EMBEDDED.get_file("bridge/files/placeholder.php") {
+        files.push(("index.php".to_owned(), page.contents()));
+    }
+    files
+}
+
+/// Those of the bridge's files that an application version of any kind can hold beside its own: all below `.platform`.
+pub fn bridge_parts() -> Vec<(String, &'static [u8])> {
     const FOLDER: &str = "bridge/files/platform";
     fn gather(folder: &Dir<'static>, files: &mut Vec<(String, &'static [u8])>) {
         for file in folder.files() {
@@ -66,9 +75,6 @@ pub fn bridge_files() -> Vec<(String, &'static [u8])> {
     let mut files = Vec::new();
     if let Some(folder) = EMBEDDED.get_dir(FOLDER) {
         gather(folder, &mut files);
-    }
-    if let Some(page) = EMBEDDED.get_file("bridge/files/placeholder.php") {
-        files.push(("index.php".to_owned(), page.contents()));
     }
     files
 }
