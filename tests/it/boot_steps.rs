@@ -1,6 +1,8 @@
 //! What waits for the boot steps of a machine of the image: deployments, and the machine that migrates. Systemd is played
 //! by a function; the real one is asked in the test beside the recipe `bridge`.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -43,6 +45,9 @@ fn told(script: &str, end: &str) -> (bool, String) {
     write("opt/goldseed/bridge/apps.d/shop", &apps);
     write("run/goldseed/.kept", "");
     write("staging/.kept", "");
+    write("opt/goldseed/bridge/guard-php", "#!/bin/sh\n");
+    let guard = root.join("opt/goldseed/bridge/guard-php");
+    fs_err::set_permissions(guard, Permissions::from_mode(0o755)).unwrap();
     write("asked", "");
     let script = fs_err::read_to_string(script).unwrap();
     let mut script = format!("{SYSTEMD}{script}")

@@ -36,6 +36,8 @@ if (isset($_GET['leave'])) {
 }
 echo Greeting\Hello::to($_SERVER['REQUEST_URI']);
 PHP
+mkdir -p site-1.0/storage
+ln -s ../storage/app/public site-1.0/public/storage
 echo '<?php echo "this helps\n";' >help/public/help/index.php
 echo '<?php echo "from a package\n";' >tool/part.php
 ln -s ../../part.php tool/public/tool/index.php
