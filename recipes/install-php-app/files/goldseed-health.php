@@ -52,9 +52,10 @@ $files = static function () use ($lines): bool {
     if (array_diff($shares, $mounted) !== []) {
         return false;
     }
-    // What users leave must lie on one of them.
+    // What users leave must lie on one of them, or be its root.
     foreach ($lines('/etc/goldseed/shared.d') as $folder) {
-        $within = static fn (string $share): bool => str_starts_with($folder, "$share/");
+        $folder = rtrim($folder, '/');
+        $within = static fn (string $share): bool => str_starts_with("$folder/", "$share/");
         if (array_filter($shares, $within) === []) {
             return false;
         }
