@@ -100,7 +100,7 @@ gs_archive() {
   gs_stamp=$gs_state/archives/$8
   if [ -d "$1" ] && [ -f "$gs_stamp" ]; then
     read -r gs_rest < "$gs_stamp" || gs_rest=
-    [ "$gs_rest" = "$9" ] && return 0
+    [ "$gs_rest" = "$9" ] && [ -f "$gs_state/shipped/$8" ] && return 0
   fi
   if [ -e "$1" ] && [ ! -f "$gs_stamp" ] && { [ ! -d "$1" ] || [ -n "$(ls -A "$1")" ]; }; then
     gs_say "$1 is there and was not made by this step; remove it first, or choose another path"
@@ -150,9 +150,17 @@ gs_archive() {
     gs_say "nothing is left of $2 without its first $5 folders"
     return 1
   fi
+  gs_list_shipped "$gs_temp" "$1" "archive $4" "$8" || return 1
   # Whatever a killed run leaves from here on is known as the step's own, and is no state that anybody wants.
   chown -R "$6:$7" "$gs_temp" && chmod 755 "$gs_temp" && echo replaced > "$gs_stamp" || return 1
   rm -rf "$1" && mv "$gs_temp" "$1" && gs_temporary_done && printf '%s\n' "$9" > "$gs_stamp"
+}
+# CONTENT FOLDER ORIGIN NAME: notes the digest of each file as it came, for whoever asks later whether the FOLDER's still are
+# the ORIGIN's own: the search for secrets does.
+gs_list_shipped() {
+  mkdir -p "$gs_state/shipped" && {
+    printf '%s %s\n' "$3" "$2" && (cd "$1" && find . -type f -exec sha256sum {} +)
+  } > "$gs_state/shipped/$4.new" && mv "$gs_state/shipped/$4.new" "$gs_state/shipped/$4"
 }
 # ADDRESS FILE
 gs_fetch_address() {

@@ -5,7 +5,9 @@
 #                              it was written for applications, VALUES as it came; no file of a disk may contain one, in
 #                              whatever spelling (fetched.sh)
 #
-# A file that only looks like a secret is declared by a line `allow PATH` in /opt/goldseed/generalise.d/*.
+# A file that only looks like a secret is declared by a line `allow PATH` in /opt/goldseed/generalise.d/*. A literal in code
+# or a key that is part of a pinned archive or commit is in everybody's copy of that, so it is no secret of this site: such a
+# file is listed and not refused, as long as it is byte for byte what was pinned.
 set -u
 here=$(cd "$(dirname "$0")" && pwd -P) || exit 1
 # shellcheck source-path=SCRIPTDIR source=ground.sh
@@ -13,12 +15,40 @@ here=$(cd "$(dirname "$0")" && pwd -P) || exit 1
 # shellcheck source-path=SCRIPTDIR source=fetched.sh
 . "$here/fetched.sh"
 findings=0
+# Whether the kind of secret that is looked for may be part of published code.
+shippable=no
 
 found() {
     case $2 in *"$line_end"*) return 0 ;; esac
     if is_allowed "${2#.}"; then return 0; fi
+    if [ "$shippable" = yes ] && is_shipped "$2"; then
+        printf 'note secrets: %s: %s, unchanged from the pinned %s\n' "${2#.}" "$1" "$origin"
+        return 0
+    fi
     printf 'FAIL secrets: %s: %s\n' "${2#.}" "$1"
     findings=$((findings + 1))
+}
+
+# Is this file, as it is now, one of a pinned archive's or commit's own? Then `origin` says of which. The lists are made as
+# an archive is unpacked; each begins with its origin and the folder.
+is_shipped() {
+    own=$(sha256sum <"$1") || return 1
+    for list in ./var/lib/goldseed/shipped/*; do
+        [ -f "$list" ] || continue
+        read -r kind digest folder <"$list"
+        case $1 in ".$folder"/*) ;; *) continue ;; esac
+        if grep -qxF -e "${own%% *}  ./${1#".$folder"/}" "$list"; then
+            origin="$kind $digest"
+            return 0
+        fi
+    done
+    folder=${1%/*}
+    while [ "$folder" != . ] && [ ! -d "$folder/.git" ]; do folder=${folder%/*}; done
+    [ "$folder" != . ] || return 1
+    commit=$(git -C "$folder" rev-parse -q --verify HEAD 2>/dev/null) || return 1
+    own=$(git hash-object --no-filters -- "$1" 2>/dev/null) || return 1
+    [ "$own" = "$(git -C "$folder" rev-parse -q --verify "$commit:${1#"$folder"/}" 2>/dev/null)" ] || return 1
+    origin="commit $commit"
 }
 
 # Reads paths, one a line, and reports each as $1.
@@ -100,9 +130,12 @@ $({
         matching "aws_secret_access_key${quote}?[[:space:]]*[=:][[:space:]]*${quote}?[A-Za-z0-9/+]{12,}" -i
 } | sort -u)
 EOT
+shippable=yes
 report 'a password of a database client' <<EOT
 $(files '.my.cnf' 'my.cnf' '*.cnf' | matching '^[[:space:]]*password[[:space:]]*=[[:space:]]*[^[:space:]]' -i)
 EOT
+shippable=no
+# Named so for the one site that they configure.
 report 'a literal password in the configuration of an application' <<EOT
 $(files 'wp-config.php' | matching "define\\([[:space:]]*${quote}(DB_PASSWORD|[A-Z_]+_(KEY|SALT))${quote}[[:space:]]*,[[:space:]]*${literal}" -i |
     while IFS= read -r path; do
@@ -110,9 +143,12 @@ $(files 'wp-config.php' | matching "define\\([[:space:]]*${quote}(DB_PASSWORD|[A
         grep -Ei "define\\([[:space:]]*${quote}(DB_PASSWORD|[A-Z_]+_(KEY|SALT))${quote}" -- "$path" |
             grep -Evq 'put your unique phrase here|password_here' && printf '%s\n' "$path"
     done)
+$(files '.env' '.env.*' 'env' 'env.list' 'environment' | matching '^[[:space:]]*(export )?[A-Z0-9_]*(PASSWORD|PASSWD|SECRET|TOKEN|API_KEY|APP_KEY|DATABASE_URL)[A-Z0-9_]*=[^$[:space:]]{3,}' -i)
+EOT
+shippable=yes
+report 'a literal password in the configuration of an application' <<EOT
 $(files 'config.php' 'config.inc.php' 'settings.php' 'local.php' 'parameters.yml' 'LocalSettings.php' |
     matching "(dbpass|password|dbpassword|secret)[a-z'\"]*\\]?[[:space:]]*(=>?|:)[[:space:]]*${literal}" -i)
-$(files '.env' '.env.*' 'env' 'env.list' 'environment' | matching '^[[:space:]]*(export )?[A-Z0-9_]*(PASSWORD|PASSWD|SECRET|TOKEN|API_KEY|APP_KEY|DATABASE_URL)[A-Z0-9_]*=[^$[:space:]]{3,}' -i)
 EOT
 report 'a secret in a setting of a service' <<EOT
 $(find ./etc/sysconfig ./etc/default ./etc/systemd/system ./etc/php.d ./etc/php-fpm.d ./etc/php ./etc/nginx ./etc/httpd -xdev -type f -size -2048 2>/dev/null |
@@ -130,6 +166,7 @@ report 'a private key' <<EOT
 $(files '*.pem' '*.key' '*.p12' '*.php' '*.conf' '*.json' '.env' '*.txt' | matching '^-----BEGIN ([A-Z]+ )?PRIVATE KEY-----' |
     grep -v -e '^./etc/ssl/private/ssl-cert-snakeoil.key$' -e '^./etc/ssh/')
 EOT
+shippable=no
 
 # What was fetched on this machine: two folders in memory, or none.
 if [ $# -gt 0 ]; then look_for_fetched "$1" "${2:-}"; fi

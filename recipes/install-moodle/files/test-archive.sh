@@ -13,6 +13,17 @@ cat >moodle/version.php <<'PHP'
 $version = 2024100700;
 $release = '4.5 (stand-in)';
 PHP
+# As in Moodle: the password of a test server that everybody may use.
+mkdir -p moodle/mod/bigbluebuttonbn/classes/local
+cat >moodle/mod/bigbluebuttonbn/classes/local/config.php <<'PHP'
+<?php
+namespace mod_bigbluebuttonbn\local;
+
+class config
+{
+    public const DEFAULT_SHARED_SECRET = '0b21aaaaaaaaaaaaaaaaaaaaaaaaaaaa';
+}
+PHP
 cat >moodle/lib/setup.php <<'PHP'
 <?php
 $CFG->dirroot = dirname(__DIR__);

@@ -314,6 +314,117 @@ fn what_only_looks_like_a_secret_passes() {
     }
 }
 
+/// What the step `archive` notes when it unpacks this file alone.
+fn shipped(folder: &str, name: &str, content: &str) -> String {
+    let digest = goldseed::id::Digest::of(content);
+    format!("archive {} /{folder}\n{digest}  ./{name}\n", "a1".repeat(32))
+}
+
+#[test]
+fn a_literal_that_a_pinned_archive_ships_is_no_secret_until_its_file_changes() {
+    let published = [
+        (
+            "opt/goldseed/app/moodle",
+            "mod/bigbluebuttonbn/classes/local/config.php",
+            "<?php\nclass config {\n    public const DEFAULT_SHARED_SECRET = 'c0ffee';\n}\n",
+        ),
+        (
+            "opt/goldseed/app/wordpress/wp-content/plugins/pay",
+            "settings.php",
+            "<?php return ['secret' => 'c0ffee'];\n",
+        ),
+        (
+            "opt/goldseed/app/shop/vendor",
+            "maker/client/test/fixtures/server's [own].key",
+            "-----BEGIN RSA PRIVATE KEY-----\nc0ffee\n",
+        ),
+        (
+            "srv/app",
+            "docker/sample.cnf",
+            "[client]\npassword=c0ffee\n",
+        ),
+    ];
+    for shell in shells() {
+        let tree = Tree::bare(shell);
+        for (number, (folder, name, content)) in published.iter().enumerate() {
+            tree.write(&format!("{folder}/{name}"), content);
+            let list = shipped(folder, name, content);
+            tree.write(&format!("var/lib/goldseed/shipped/{number}"), &list);
+        }
+        let said = tree.succeed("scan.sh", &[]);
+        for (folder, name, _) in published {
+            assert!(
+                said.contains(&format!("note secrets: /{folder}/{name}: ")),
+                "{shell:?}: {said}"
+            );
+        }
+        assert!(!said.contains("c0ffee"), "{said}");
+        assert!(said.contains("unchanged from the pinned archive a1a1"), "{said}");
+
+        // Another file of the same folder, another content, and the same content elsewhere are searched as ever.
+        let (folder, name, content) = published[1];
+        tree.write(&format!("{folder}/local.php"), content);
+        tree.write("srv/settings.php", content);
+        let (changed, path, code) = published[0];
+        tree.write(
+            &format!("{changed}/{path}"),
+            &code.replace("c0ffee", "hunter2"),
+        );
+        let kind = "a literal password in the configuration of an application";
+        assert_eq!(
+            tree.failures("scan.sh", &[]),
+            [
+                format!("FAIL secrets: /{changed}/{path}: {kind}"),
+                format!("FAIL secrets: /{folder}/local.php: {kind}"),
+                format!("FAIL secrets: /srv/settings.php: {kind}"),
+            ],
+            "{shell:?}"
+        );
+        assert!(tree.is_there(&format!("{folder}/{name}")));
+    }
+}
+
+#[test]
+fn what_configures_one_site_is_refused_wherever_it_came_from() {
+    let tree = Tree::bare(shells()[0]);
+    for (number, (name, content)) in [
+        (".env", "DB_PASSWORD=hunter2\n"),
+        ("wp-config.php", "<?php define('DB_PASSWORD', 'hunter2');\n"),
+        ("settings.json", "{\"key\": \"AKIAIOSFODNN7EXAMPLE\"}\n"),
+        ("auth.json", "{\"github.com\": \"hunter2\"}\n"),
+        ("id_rsa", "-----BEGIN RSA PRIVATE KEY-----\n"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        tree.write(&format!("srv/{name}"), content);
+        let list = shipped("srv", name, content);
+        tree.write(&format!("var/lib/goldseed/shipped/{number}"), &list);
+    }
+    assert_eq!(tree.failures("scan.sh", &[]).len(), 5);
+}
+
+#[test]
+fn a_literal_of_a_pinned_commit_is_no_secret_until_its_file_changes() {
+    let tree = Tree::bare(shells()[0]);
+    let code = "<?php return ['secret' => 'c0ffee'];\n";
+    tree.write("srv/app/lib/settings.php", code);
+    let made = std::process::Command::new("sh")
+        .args([
+            "-ec",
+            "git init -q; git add .; git -c user.name=a -c user.email=a@example.com -c commit.gpgsign=false commit -qm a",
+        ])
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .current_dir(tree.root.join("srv/app"))
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let said = tree.succeed("scan.sh", &[]);
+    assert!(said.contains("unchanged from the pinned commit "), "{said}");
+    tree.write("srv/app/lib/settings.php", &code.replace("c0ffee", "c0ffef"));
+    assert_eq!(tree.failures("scan.sh", &[]).len(), 1);
+}
+
 #[test]
 fn a_fetched_secret_is_found_wherever_it_got_to() {
     for shell in shells() {

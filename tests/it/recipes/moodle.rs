@@ -71,6 +71,26 @@ fn moodle_keeps_sessions_in_the_memcached_of_the_recipe_for_it() {
         echo $memcached->get(\"memc.sess.key.1\"), $CFG->session_memcached_acquire_lock_timeout, isset($CFG->altcacheconfigpath);'");
     assert_eq!(settings, "kept120");
 
+    // The password of a public test server, in code of the pinned archive, is no secret of this site until it is changed.
+    for (name, script) in [
+        ("ground.sh", include_str!("../../../recipes/generalise/files/ground.sh")),
+        ("scan.sh", include_str!("../../../recipes/generalise/files/scan.sh")),
+    ] {
+        web.sh(&format!(
+            "mkdir -p /run/scan; cat >/run/scan/{name} <<'SCRIPT'\n{script}SCRIPT"
+        ));
+    }
+    let code = "/opt/goldseed/app/moodle/mod/bigbluebuttonbn/classes/local/config.php";
+    let search = || web.sh(&format!("sh /run/scan/scan.sh 2>&1 | grep -F {code}"));
+    let found = search();
+    assert!(
+        found.starts_with("note secrets: ") && found.contains(&format!("archive {}", digest.trim())),
+        "{found}"
+    );
+    web.sh(&format!("sed -i s/0b21/9c32/ {code}"));
+    let found = search();
+    assert!(found.starts_with("FAIL secrets: "), "{found}");
+
     // Without that recipe they are in the database.
     web.sh("mv /etc/goldseed/memcached /srv/");
     assert_eq!(handler(), "\\core\\session\\database\n");

@@ -268,6 +268,24 @@ fn an_archive_becomes_a_folder_once() {
             fs_err::read_to_string(root.path().join("out/inner/file")).unwrap(),
             "v1\n"
         );
+        // The list by which the search for secrets knows the archive's own files; an image of an older version lacks it.
+        let lists = root.path().join("var/lib/goldseed/shipped");
+        let list = || {
+            let entry = fs_err::read_dir(&lists).unwrap().next().unwrap().unwrap();
+            (entry.path(), fs_err::read_to_string(entry.path()).unwrap())
+        };
+        let (path, text) = list();
+        let own = goldseed::id::Digest::of("v1\n");
+        let out = root.path().join("out");
+        let wanted = format!("archive {digest} {}\n{own}  ./inner/file\n", out.display());
+        assert_eq!(text, wanted);
+        fs_err::remove_file(path).unwrap();
+        for expected in [StepResult::Changed, StepResult::Ok] {
+            let (_, lines, log) = run(&script, &shell, root.path(), &[]);
+            assert_eq!(results(&lines)["written/1"], expected, "{shell:?}: {log}");
+        }
+        assert_eq!(list().1, wanted);
+
         fs_err::write(root.path().join("a.tar.gz"), "broken").unwrap();
         fs_err::remove_dir_all(root.path().join("out")).unwrap();
         let (code, _, log) = run(&script, &shell, root.path(), &[]);
