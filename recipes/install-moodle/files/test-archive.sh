@@ -12,6 +12,27 @@ cat >moodle/version.php <<'PHP'
 <?php
 $version = 2024100700;
 $release = '4.5 (stand-in)';
+$branch = '405';
+$maturity = MATURITY_STABLE;
+PHP
+# What upgrade.php checks before it starts. Files of these names make it refuse, or fail half-way.
+touch moodle/lib/adminlib.php moodle/lib/upgradelib.php
+cat >moodle/lib/environmentlib.php <<'PHP'
+<?php
+const ENV_SELECT_RELEASE = 2;
+function normalize_version(string $version): string
+{
+    return preg_replace('/ .*/', '', $version);
+}
+function check_moodle_environment(string $version, int $select): array
+{
+    global $CFG;
+    return [!is_file("$CFG->dirroot/lib/unfit-environment"), ['php']];
+}
+function environment_get_errors(array $results): array
+{
+    return [['PHP', 'version 9 is <b>required</b>']];
+}
 PHP
 # As in Moodle: the password of a test server that everybody may use.
 mkdir -p moodle/mod/bigbluebuttonbn/classes/local
@@ -27,6 +48,24 @@ PHP
 cat >moodle/lib/setup.php <<'PHP'
 <?php
 $CFG->dirroot = dirname(__DIR__);
+$CFG->libdir = __DIR__;
+const MATURITY_ALPHA = 50;
+const MATURITY_STABLE = 200;
+class core_plugin_manager
+{
+    public static function instance(): self
+    {
+        return new self();
+    }
+    public function all_plugins_ok(int $version, array &$failed, ?string $branch): bool
+    {
+        global $CFG;
+        if (is_file("$CFG->dirroot/lib/unfit-plugin")) {
+            $failed[] = 'mod_old';
+        }
+        return $failed === [];
+    }
+}
 if (!defined('CLI_SCRIPT') && is_file("$CFG->dataroot/climaintenance.html")) {
     http_response_code(503);
     exit("maintenance\n");
@@ -155,6 +194,7 @@ if (!isset($options['agree-license']) || strlen($options['adminpass']) < 8) {
 }
 $DB->query("CREATE TABLE {$CFG->prefix}config (name VARCHAR(100) PRIMARY KEY, value TEXT)");
 $DB->query("CREATE TABLE {$CFG->prefix}user (username VARCHAR(100), password VARCHAR(255), email VARCHAR(100))");
+$DB->query("CREATE TABLE {$CFG->prefix}upgrade_log (id BIGINT AUTO_INCREMENT PRIMARY KEY, info VARCHAR(255))");
 $hash = password_hash($options['adminpass'], PASSWORD_DEFAULT);
 $DB->execute_query("INSERT INTO {$CFG->prefix}user VALUES (?, ?, ?)", [$options['adminuser'], $hash, $options['adminemail']]);
 set_config('fullname', $options['fullname']);
@@ -173,6 +213,17 @@ $pending = $version > (int) get_config('version');
 if (in_array('--is-pending', $argv, true)) {
     exit($pending ? 2 : 0);
 }
+if (is_file("$CFG->dirroot/lib/refused") || $maturity < MATURITY_STABLE && !in_array('--allow-unstable', $argv, true)) {
+    fwrite(STDERR, "refused\n");
+    exit(1);
+}
+set_config('upgraderunning', (string) (time() + 300));
+$DB->query("INSERT INTO {$CFG->prefix}upgrade_log (info) VALUES ('Starting core upgrade')");
+if (is_file("$CFG->dirroot/lib/broken")) {
+    fwrite(STDERR, "half of it is done\n");
+    exit(1);
+}
+$DB->query("DELETE FROM {$CFG->prefix}config WHERE name = 'upgraderunning'");
 set_config('version', (string) max($version, (int) get_config('version')));
 PHP
 cat >moodle/admin/cli/maintenance.php <<'PHP'
