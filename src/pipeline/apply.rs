@@ -96,6 +96,20 @@ pub(super) async fn checks(
     instance: &InstanceId,
     verify: &Script,
 ) -> Result<(), PipelineError> {
+    deploy(cloud, run, name, instance).await?;
+    let unit = names::unit(run, &format!("{name}-checks"));
+    let nothing = async || Ok(());
+    let checked = script(cloud, instance, &unit, verify, "the checks", nothing).await;
+    checked.map(drop)
+}
+
+/// Puts the application in place on a goldseed instance, as a deployment does on an instance of the environment.
+pub(super) async fn deploy(
+    cloud: &Cloud,
+    run: &RunId,
+    name: &str,
+    instance: &InstanceId,
+) -> Result<(), PipelineError> {
     let mut log = Vec::new();
     let job = Job {
         unit: names::unit(run, &format!("{name}-deploy")),
@@ -119,10 +133,7 @@ pub(super) async fn checks(
         }
         .into());
     }
-    let unit = names::unit(run, &format!("{name}-checks"));
-    let nothing = async || Ok(());
-    let checked = script(cloud, instance, &unit, verify, "the checks", nothing).await;
-    checked.map(drop)
+    Ok(())
 }
 
 /// The steps of a script that changed something, as people know them; those that do so every time left out.

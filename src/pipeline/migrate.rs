@@ -16,7 +16,7 @@ use crate::record::{BaseImage, RunRecord};
 use crate::run::{self, Held, Run, StoreError};
 
 /// What a run does on the machine that changes the data.
-const ON_THE_MACHINE: [&str; 3] = ["migrate/launch", "migrate/agent", DATA];
+const ON_THE_MACHINE: [&str; 4] = ["migrate/launch", "migrate/agent", CODE, DATA];
 
 /// Runs the steps `on: migrate`, where recipes have such; under the lease, which is renewed meanwhile.
 pub(super) async fn before_swap(
@@ -32,6 +32,9 @@ pub(super) async fn before_swap(
     let work = Box::pin(steps(run, context, migration, ready, image));
     held.during(work).await
 }
+
+/// The step that puts the application in place, with the links of a deployment, for the code that changes the data.
+const CODE: &str = "migrate/code";
 
 /// The step that changes the data.
 const DATA: &str = "migrate/data";
@@ -185,11 +188,23 @@ async fn steps(
         async || launch::until_it_answers(context.cloud, &machine).await,
     )
     .await?;
+    let boot_is_over = async || {
+        inspect::must_be_quiet(context, &id, "migrate", &machine).await?;
+        inspect::must_have_booted(context, &id, &machine).await
+    };
+    // Code that already changes the data keeps the folder that it runs from; older versions put none in place.
+    if run.record().step(&StepId::new(DATA)).is_none() {
+        run.step(
+            CODE,
+            format!("put the application in place on {machine}"),
+            async || {
+                boot_is_over().await?;
+                apply::deploy(context.cloud, &id, "migrate", &machine).await
+            },
+        )
+        .await?;
+    }
     let changed = run.announced_step(DATA, "change the data for the new image", async || {
-        let boot_is_over = async || {
-            inspect::must_be_quiet(context, &id, "migrate", &machine).await?;
-            inspect::must_have_booted(context, &id, &machine).await
-        };
         boot_is_over().await?;
         let unit = names::unit(&id, "migrate");
         let script = &migration.script;

@@ -32,8 +32,8 @@ pub struct Scripts {
     pub verify: Script,
 }
 
-/// Launches a machine, applies the recipes and their migrations, checks, and does all of it again. Returns how many steps changed something
-/// the first time. The machine is left to the caller.
+/// Launches a machine, applies the recipes, checks, runs their migrations and checks once more, and does all of it again.
+/// Returns how many steps changed something the first time. The machine is left to the caller.
 ///
 /// # Errors
 /// What failed on the machine, and [`PipelineError::Unsettled`] where the second time changed something.
@@ -76,7 +76,16 @@ pub async fn rehearse(
             nothing,
         )
         .await?;
+        // As in a build, whose seed and proof are checked before anything is migrated; afterwards as at the balancer.
         if let Some(migrate) = &scripts.migrate {
+            apply::checks(
+                cloud,
+                run,
+                &format!("{time}-before"),
+                &instance,
+                &scripts.verify,
+            )
+            .await?;
             let unit = names::unit(run, &format!("{time}-migrate"));
             let apply::Changed(more) =
                 apply::script(cloud, &instance, &unit, migrate, "the migration", nothing).await?;

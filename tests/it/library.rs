@@ -209,7 +209,11 @@ fn the_bridge_shows_a_placeholder_on_a_machine_without_a_golden_image() {
         complaint.contains("was not started from a golden image"),
         "{complaint}"
     );
-    for script in ["deploy", "guard-php", "platform/hooks/predeploy/10-goldseed.sh"] {
+    for script in [
+        "deploy",
+        "guard-php",
+        "platform/hooks/predeploy/10-goldseed.sh",
+    ] {
         assert_is_shell(&fs_err::read_to_string(files.join(script)).unwrap());
     }
 }

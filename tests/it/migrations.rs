@@ -46,7 +46,13 @@ fn data_is_migrated_on_a_machine_of_the_new_image_right_before_the_swap() {
     let output = world.succeed(["rebuild", "shop"]);
     let golden = world.images("golden")[0].id.clone();
     assert_eq!(world.base_image(), Some(golden.clone()));
-    let stages = ["preflight/environment", "migrate/data", "swap/update"];
+    // The application is in place, with the links of a deployment, before its code changes the data.
+    let stages = [
+        "preflight/environment",
+        "migrate/code",
+        "migrate/data",
+        "swap/update",
+    ];
     let places = stages.map(|step| output.stderr.find(step).unwrap());
     assert!(places.is_sorted(), "{output}");
     let launched = position(&world, |request| {

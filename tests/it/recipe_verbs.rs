@@ -183,4 +183,26 @@ fn a_recipe_is_applied_twice_and_must_change_nothing_the_second_time() {
         unsettled.stderr
     );
     assert!(!world.project().join(".goldseed/recipe-test/again").exists());
+
+    // As in a build, which checks its seed and its proof before anything is migrated.
+    let migrating = "recipe: 1\nname: tables\nmigrations: compatible\nsteps:\n  - run: {name: widen the tables, command: touch /srv/wide, unless: test -e /srv/wide}\n    on: migrate\nverify:\n  - name: the code runs\n    command: {run: test -e /srv/wide, within: 2s}\n";
+    world.write("recipes/tables.yaml", migrating);
+    let too_early = with_path(world.goldseed(["recipe", "test", "tables"]));
+    assert_eq!(too_early.code, Some(6), "{too_early}");
+    assert!(
+        too_early.stderr.contains("tables: the code runs failed")
+            && !too_early.stderr.contains("widen the tables: changed"),
+        "{too_early}"
+    );
+    let both = migrating.replace("test -e /srv/wide, within", "date, within");
+    world.write("recipes/tables.yaml", &both);
+    let tested = with_path(world.goldseed(["recipe", "test", "tables"]));
+    let order =
+        ["the code runs: ok", "widen the tables: changed"].map(|said| tested.stderr.find(said));
+    assert!(
+        tested.code == Some(0)
+            && order.is_sorted()
+            && tested.stderr.matches("the code runs: ok").count() == 4,
+        "{tested}"
+    );
 }

@@ -3,7 +3,7 @@
  * Sets Moodle up in an empty database, once; run in Moodle's folder.
  *
  *   install-moodle.php is-installed   ends with 0 when there is nothing to do; PREFIX in the environment
- *   install-moodle.php                and TITLE, SITE_LANGUAGE, ADMIN_USER, ADMIN_EMAIL
+ *   install-moodle.php                and TITLE, SITE_LANGUAGE, DATA, ADMIN_USER, ADMIN_EMAIL
  *
  * Moodle's own script does it. The first password comes from memory and is never a word of a command, which every
  * process could read. A database that holds anything else than this Moodle is left alone.
@@ -50,6 +50,18 @@ if ($tables() !== []) {
     goldseed_leave('the database is not empty and holds no complete Moodle (it has the table ' . $tables()[0]
         . '): nothing was changed', 1);
 }
+
+// Moodle prints that it could not fetch its language, and goes on. The site is there then, so this ends a build once.
+register_shutdown_function(static function () use ($installed): void {
+    $language = getenv('SITE_LANGUAGE');
+    if ($language === 'en' || !$installed() || is_file(getenv('DATA') . "/lang/$language/langconfig.php")) {
+        return;
+    }
+    fwrite(STDERR, "Moodle is set up, but its language pack $language could not be fetched from download.moodle.org, so the"
+        . " site is in English. Give the seed a way there and install the pack on Moodle's page \"Language packs\", or"
+        . " leave it so: `goldseed resume` continues either way\n");
+    exit(1);
+});
 
 $_SERVER['argv'] = [
     'install_database.php',

@@ -199,6 +199,11 @@ $hash = password_hash($options['adminpass'], PASSWORD_DEFAULT);
 $DB->execute_query("INSERT INTO {$CFG->prefix}user VALUES (?, ?, ?)", [$options['adminuser'], $hash, $options['adminemail']]);
 set_config('fullname', $options['fullname']);
 set_config('lang', $options['lang']);
+// As Moodle does with packs that it fetches; this one cannot be had.
+if ($options['lang'] !== 'xx') {
+    mkdir("$CFG->dataroot/lang/$options[lang]", $CFG->directorypermissions & 0777, true);
+    touch("$CFG->dataroot/lang/$options[lang]/langconfig.php");
+}
 set_config('dirroot', $CFG->dirroot);
 set_config('version', (string) $version);
 echo "Installation completed successfully.\n";
@@ -235,6 +240,12 @@ match ($argv[1] ?? '') {
     '--disable' => unlink("$CFG->dataroot/climaintenance.html"),
     default => print("maintenance.php --enable | --disable\n"),
 };
+PHP
+cat >moodle/admin/cli/cron.php <<'PHP'
+<?php
+define('CLI_SCRIPT', true);
+require __DIR__ . '/../../config.php';
+echo 'cron with ', implode(' ', array_slice($argv, 1)), "\n";
 PHP
 tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX -c moodle | gzip -n >"$into.new"
 mv "$into.new" "$into"

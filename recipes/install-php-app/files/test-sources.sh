@@ -36,7 +36,8 @@ if (isset($_GET['leave'])) {
 }
 echo Greeting\Hello::to($_SERVER['REQUEST_URI']);
 PHP
-mkdir -p site-1.0/storage
+mkdir -p site-1.0/storage/app/public site-1.0/storage/logs
+touch site-1.0/storage/app/.gitignore site-1.0/storage/app/public/.gitignore site-1.0/storage/logs/.gitkeep
 ln -s ../storage/app/public site-1.0/public/storage
 echo '<?php echo "this helps\n";' >help/public/help/index.php
 echo '<?php echo "from a package\n";' >tool/part.php

@@ -317,7 +317,10 @@ fn what_only_looks_like_a_secret_passes() {
 /// What the step `archive` notes when it unpacks this file alone.
 fn shipped(folder: &str, name: &str, content: &str) -> String {
     let digest = goldseed::id::Digest::of(content);
-    format!("archive {} /{folder}\n{digest}  ./{name}\n", "a1".repeat(32))
+    format!(
+        "archive {} /{folder}\n{digest}  ./{name}\n",
+        "a1".repeat(32)
+    )
 }
 
 #[test]
@@ -359,7 +362,10 @@ fn a_literal_that_a_pinned_archive_ships_is_no_secret_until_its_file_changes() {
             );
         }
         assert!(!said.contains("c0ffee"), "{said}");
-        assert!(said.contains("unchanged from the pinned archive a1a1"), "{said}");
+        assert!(
+            said.contains("unchanged from the pinned archive a1a1"),
+            "{said}"
+        );
 
         // Another file of the same folder, another content, and the same content elsewhere are searched as ever.
         let (folder, name, content) = published[1];
@@ -421,7 +427,10 @@ fn a_literal_of_a_pinned_commit_is_no_secret_until_its_file_changes() {
     assert!(made.success());
     let said = tree.succeed("scan.sh", &[]);
     assert!(said.contains("unchanged from the pinned commit "), "{said}");
-    tree.write("srv/app/lib/settings.php", &code.replace("c0ffee", "c0ffef"));
+    tree.write(
+        "srv/app/lib/settings.php",
+        &code.replace("c0ffee", "c0ffef"),
+    );
     assert_eq!(tree.failures("scan.sh", &[]).len(), 1);
 }
 

@@ -34,28 +34,48 @@ fn moodle_keeps_sessions_in_the_memcached_of_the_recipe_for_it() {
         "cat >/srv/make-archive <<'SCRIPT'\n{archive}SCRIPT\n{GROUND}"
     ));
     let digest = web.sh("sha256sum </srv/moodle.tgz | cut -d ' ' -f 1");
-    let site = format!(
-        "{{archive: /srv/moodle.tgz, sha256: {}, address: learn.example.com, https: false, \
+    let site = |more: &str| {
+        format!(
+            "{{{more}archive: /srv/moodle.tgz, sha256: {}, address: learn.example.com, https: false, \
          admin_email: admin@example.com, admin_password: \"ssm:/admin\"}}",
-        digest.trim()
+            digest.trim()
+        )
+    };
+    let recipes = |more: &str| {
+        [
+            library("bridge", "{}"),
+            library("mount-efs", "file_system: fs-0123456789abcdef0"),
+            library(
+                "configure-db",
+                "{host: db.example, name: school, user: admin, password: \"ssm:/db\"}",
+            ),
+            library("sessions-memcached", "host: 127.0.0.1"),
+            library("install-moodle", &site(more)),
+        ]
+    };
+    let applied = |more: &str| told_the_secret(&compile(&recipes(more), Purpose::Apply).unwrap());
+    // The parameter that says which database it is, and a language that cannot be fetched, which ends a build once.
+    let run = web.run(&applied(""));
+    assert_ne!(run.code, 0, "{}", run.log);
+    assert!(
+        run.log.contains("write `database_type: mariadb`"),
+        "{}",
+        run.log
     );
-    let sessions = library("sessions-memcached", "host: 127.0.0.1");
-    let recipes = [
-        library("bridge", "{}"),
-        library("mount-efs", "file_system: fs-0123456789abcdef0"),
-        library(
-            "configure-db",
-            "{host: db.example, name: school, user: admin, password: \"ssm:/db\"}",
-        ),
-        sessions,
-        library("install-moodle", &site),
-    ];
-    let apply = told_the_secret(&compile(&recipes, Purpose::Apply).unwrap());
+    let apply = applied("database_type: mariadb, language: xx, ");
+    let run = web.run(&apply);
+    assert_ne!(run.code, 0, "{}", run.log);
+    assert!(
+        run.log
+            .contains("its language pack xx could not be fetched"),
+        "{}",
+        run.log
+    );
     let run = web.run(&apply);
     assert_eq!(run.code, 0, "{}", run.log);
     web.changes_nothing(&apply);
     web.sh("/opt/goldseed/bridge/deploy --in-place");
-    let checks = web.run(&compile(&recipes, Purpose::Verify).unwrap());
+    let checks = web.run(&compile(&recipes("database_type: mariadb, "), Purpose::Verify).unwrap());
     assert_eq!(checks.code, 0, "{}", checks.log);
 
     let handler = || {
@@ -73,8 +93,14 @@ fn moodle_keeps_sessions_in_the_memcached_of_the_recipe_for_it() {
 
     // The password of a public test server, in code of the pinned archive, is no secret of this site until it is changed.
     for (name, script) in [
-        ("ground.sh", include_str!("../../../recipes/generalise/files/ground.sh")),
-        ("scan.sh", include_str!("../../../recipes/generalise/files/scan.sh")),
+        (
+            "ground.sh",
+            include_str!("../../../recipes/generalise/files/ground.sh"),
+        ),
+        (
+            "scan.sh",
+            include_str!("../../../recipes/generalise/files/scan.sh"),
+        ),
     ] {
         web.sh(&format!(
             "mkdir -p /run/scan; cat >/run/scan/{name} <<'SCRIPT'\n{script}SCRIPT"
@@ -84,7 +110,8 @@ fn moodle_keeps_sessions_in_the_memcached_of_the_recipe_for_it() {
     let search = || web.sh(&format!("sh /run/scan/scan.sh 2>&1 | grep -F {code}"));
     let found = search();
     assert!(
-        found.starts_with("note secrets: ") && found.contains(&format!("archive {}", digest.trim())),
+        found.starts_with("note secrets: ")
+            && found.contains(&format!("archive {}", digest.trim())),
         "{found}"
     );
     web.sh(&format!("sed -i s/0b21/9c32/ {code}"));
