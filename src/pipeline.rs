@@ -26,6 +26,7 @@ mod prove;
 mod quarantine;
 mod rehearse;
 mod remains;
+mod reminders;
 mod retire;
 mod revive;
 mod rollback;
@@ -196,6 +197,9 @@ pub struct Promoted {
     pub current: BaseImage,
     /// The one before.
     pub previous: BaseImage,
+    /// What is left to do on the site after its data was migrated.
+    #[serde(default)]
+    pub reminders: Vec<String>,
 }
 
 impl Outcome for Promoted {

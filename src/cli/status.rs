@@ -72,6 +72,9 @@ fn render(status: &Status, columns: usize) -> String {
         )
         .expect("a String takes everything");
     }
+    for reminder in &status.reminders {
+        writeln!(text, "  left to do: {reminder}").expect("a String takes everything");
+    }
     text.push_str(&golden_images(status, columns));
     text.push_str(&runs(status, columns));
     text

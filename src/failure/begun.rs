@@ -54,6 +54,7 @@ impl From<FailedMigration> for Failure {
             environment,
             serves,
             breaks,
+            reminders,
         } = migration;
         let machine = failed.instance.clone();
         let lives = if breaks {
@@ -61,7 +62,7 @@ impl From<FailedMigration> for Failure {
         } else {
             ""
         };
-        Self::from(failed)
+        let failure = Self::from(failed)
             .hint(format!(
                 "nothing runs on {machine} any more, which stays for a look; {environment} runs {serves} as before{lives}, and \
                  other runs may change it"
@@ -69,6 +70,7 @@ impl From<FailedMigration> for Failure {
             .hint(format!(
                 "to go back restore the database from before this run, then end the run: goldseed abandon {run} \
                  --data-stays"
-            ))
+            ));
+        reminders.into_iter().fold(failure, Self::hint)
     }
 }

@@ -223,6 +223,29 @@ pub(super) async fn of(cloud: &Cloud, environment: &Environment) -> Deployed {
 }
 
 async fn ask(cloud: &Cloud, environment: &Environment) -> Result<Bundle, String> {
+    ask_one(
+        cloud,
+        environment,
+        "goldseed-deployed",
+        SCRIPT,
+        Bundle::read,
+    )
+    .await
+}
+
+/// Has one running instance of an environment print something, the oldest that answers, and reads that; `name` is the
+/// command's comment. `read` returns nothing of an instance that has nothing to say.
+///
+/// # Errors
+///
+/// Why no instance answered.
+pub(super) async fn ask_one<T>(
+    cloud: &Cloud,
+    environment: &Environment,
+    name: &str,
+    script: &str,
+    read: impl Fn(&str) -> Result<Option<T>, String>,
+) -> Result<T, String> {
     let instances = observe::instances(cloud, environment).await;
     let mut instances = instances.map_err(|error| error.to_string())?;
     instances.retain(|one| one.state == InstanceState::Running);
@@ -241,12 +264,12 @@ async fn ask(cloud: &Cloud, environment: &Environment) -> Result<Bundle, String>
                 continue;
             }
         }
-        let answer = Node::new(cloud, id).read("goldseed-deployed", SCRIPT).await;
+        let answer = Node::new(cloud, id).read(name, script).await;
         match answer
             .map_err(|error| error.to_string())
-            .and_then(|text| Bundle::read(&text))
+            .and_then(|text| read(&text))
         {
-            Ok(Some(bundle)) => return Ok(bundle),
+            Ok(Some(answer)) => return Ok(answer),
             Ok(None) => reasons.push(format!("{id} keeps no bundle")),
             Err(reason) => reasons.push(format!("{id}: {reason}")),
         }

@@ -8,7 +8,8 @@ use super::names::Role;
 use super::plan::Migration;
 use super::preflight::{Ready, Refusal};
 use super::{
-    Context, PipelineError, RecipeFailure, abandon, apply, inspect, launch, names, observe, revive,
+    Context, PipelineError, RecipeFailure, abandon, apply, inspect, launch, names, observe,
+    reminders, revive,
 };
 use crate::cloud::{Cloud, CloudError, Image, Instance, InstanceState, Tags, tags};
 use crate::id::{EnvironmentId, ImageId, InstanceId, RunId, StepId};
@@ -215,7 +216,7 @@ async fn steps(
             &unit,
             script,
             "the migration",
-            boot_is_over,
+            &boot_is_over,
         );
         done.await.map(drop)
     });
@@ -248,6 +249,8 @@ pub struct FailedMigration {
     pub serves: BaseImage,
     /// Whether its code cannot live with the migrated data.
     pub breaks: bool,
+    /// What its instances want a person to remember: a maintenance that the migration has left, for one.
+    pub reminders: Vec<String>,
 }
 
 /// Records of a recipe's failure that nothing runs on the machine any more: then nobody needs to be kept from the data.
@@ -272,6 +275,7 @@ async fn judged(
         environment: context.plan.environment.clone(),
         serves: ready.previous.clone(),
         breaks: migration.breaks,
+        reminders: reminders::read(context).await,
     }))
 }
 
@@ -310,13 +314,14 @@ pub(super) fn refusals(
 }
 
 /// What a promotion that is not well ends with when its data cannot be gone back from.
-pub(super) fn no_way_back(ready: &Ready, reason: &str) -> PipelineError {
+pub(super) fn no_way_back(ready: &Ready, reason: &str, reminders: &[String]) -> PipelineError {
+    let left: String = reminders.iter().map(|text| format!("; {text}")).collect();
     PipelineError::RollbackFailed {
         image: ready.target.clone(),
         previous: ready.previous.clone(),
         reason: format!(
             "{reason}; nothing was taken back, for the code of {} cannot live with the migrated data: restore the \
-             database first, then `goldseed rollback --database-restored`",
+             database first, then `goldseed rollback --database-restored`{left}",
             ready.previous
         ),
     }

@@ -235,6 +235,7 @@ pub(super) async fn to_earlier(
     Ok(Promoted {
         current: ready.target.clone(),
         previous: ready.previous.clone(),
+        reminders: Vec::new(),
     })
 }
 

@@ -1,7 +1,7 @@
 //! Status: what an environment is on, what the pipeline has, and whether anybody is at work.
 
 use super::deployed::{self, Deployed};
-use super::{Context, PipelineError, belonging, observe, preflight};
+use super::{Context, PipelineError, belonging, observe, preflight, reminders};
 use crate::cloud::{Environment, Image, ImageState, Tags, tags};
 use crate::record::{BaseImage, Lease, LedgerEntry, RunRecord};
 use crate::run::{self, LeaseError, Ledger, StoreError};
@@ -31,6 +31,8 @@ pub struct Status {
     pub lease: Result<Option<Lease>, LeaseError>,
     /// Its runs, newest first.
     pub runs: Vec<Result<RunRecord, StoreError>>,
+    /// What is left to do on the site after its data was migrated.
+    pub reminders: Vec<String>,
 }
 
 /// Looks at a pipeline; changes nothing.
@@ -59,6 +61,12 @@ pub async fn status(context: &Context<'_>) -> Result<Status, PipelineError> {
         .into_iter()
         .partition(|image| belonging::is_listed(&image.tags, &environment, None));
     golden.sort_by(|one, other| other.created.cmp(&one.created));
+    let runs = run::runs(cloud, &plan.pipeline).await?;
+    let reminders = if reminders::may_be(runs.iter().flatten()) {
+        reminders::read(context).await
+    } else {
+        Vec::new()
+    };
     Ok(Status {
         deployed: deployed::of(cloud, &environment).await,
         bridged: plan.is_bridged(),
@@ -76,7 +84,8 @@ pub async fn status(context: &Context<'_>) -> Result<Status, PipelineError> {
             Err(error) if error.way_out().is_none() => return Err(error.into()),
             lease => lease,
         },
-        runs: run::runs(cloud, &plan.pipeline).await?,
+        runs,
+        reminders,
         environment,
     })
 }

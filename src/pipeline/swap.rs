@@ -9,7 +9,9 @@ use sending::{Named, names_image, send};
 pub(super) use sending::{is_refused, replaced};
 
 use super::preflight::{self, Ready};
-use super::{Context, PipelineError, Promoted, Wish, migrate, quarantine, rollback, watch};
+use super::{
+    Context, PipelineError, Promoted, Wish, migrate, quarantine, reminders, rollback, watch,
+};
 use crate::id::{ImageId, StepId};
 use crate::record::{BaseImage, LedgerKind};
 use crate::run::{self, Held, Ledger, NewEntry, Outcome, Run};
@@ -93,7 +95,8 @@ pub(super) async fn and_watch(
                 quarantine::put(run, context, image, &failed.reason).await?;
             }
             give_back(context, held).await;
-            return Err(migrate::no_way_back(ready, &failed.reason));
+            let reminders = reminders::read(context).await;
+            return Err(migrate::no_way_back(ready, &failed.reason, &reminders));
         }
         return Err(rollback::take_back(run, context, ready, held, failed).await);
     }
@@ -109,9 +112,14 @@ pub(super) async fn and_watch(
     };
     write_down(run, context, &entry).await?;
     give_back(context, held).await;
+    let reminders = match migration {
+        Some(_) => reminders::read(context).await,
+        None => Vec::new(),
+    };
     Ok(Promoted {
         current: ready.target.clone(),
         previous: ready.previous.clone(),
+        reminders,
     })
 }
 

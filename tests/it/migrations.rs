@@ -66,6 +66,69 @@ fn data_is_migrated_on_a_machine_of_the_new_image_right_before_the_swap() {
 }
 
 #[test]
+fn what_is_left_to_do_after_a_migration_is_said_in_the_last_lines_and_by_status() {
+    let world = migrating("migrations: breaking\n");
+    let asked = |script: &str| script.contains("/opt/goldseed/reminders.d/");
+    let left = "the site is in maintenance and answers 503 since 2026-11-29 18:00 UTC: run `end`";
+    world
+        .sandbox
+        .script_result(asked, 0, &format!("{left}\nend\n"));
+    let output = world.succeed(["rebuild", "shop", "--accept-downtime"]);
+    assert_eq!(output.stderr.matches(left).count(), 1, "{output}");
+    let lines: Vec<&str> = output.stderr.trim().lines().collect();
+    let last = &lines[lines.len().saturating_sub(6)..];
+    assert!(last.iter().any(|line| line.contains(left)), "{output}");
+    let status = world.succeed(["status", "shop"]);
+    assert!(
+        status.stdout.contains(&format!("left to do: {left}")),
+        "{status}"
+    );
+
+    world.sandbox.script_result(asked, 0, "end\n");
+    let status = world.succeed(["status", "shop"]);
+    assert!(!status.stdout.contains("left to do"), "{status}");
+
+    // Where nobody answers, or not to the end, it is not known.
+    for (code, cut) in [(0, "the site is in"), (1, "")] {
+        world.sandbox.script_result(asked, code, cut);
+        let status = world.succeed(["status", "shop"]);
+        assert!(
+            status
+                .stdout
+                .contains("could be asked whether something is left to do"),
+            "{status}"
+        );
+    }
+}
+
+#[test]
+fn a_failed_migration_says_what_it_has_left_on_the_site() {
+    let world = migrating("migrations: breaking\n");
+    let left = "the site is in maintenance and answers 503 since 2026-11-29 18:00 UTC: run `end`";
+    world.sandbox.script_result(
+        |script| script.contains("/opt/goldseed/reminders.d/"),
+        0,
+        &format!("{left}\nend\n"),
+    );
+    let script = world.plan().migration.unwrap().script;
+    world.fail_once(&script, "migrate", &["table locked"]);
+    let output = world.run(["rebuild", "shop", "--accept-downtime"]);
+    assert_eq!(output.code, Some(6), "{output}");
+    assert!(output.stderr.contains(left), "{output}");
+}
+
+#[test]
+fn a_pipeline_that_never_migrated_asks_no_instance_what_is_left() {
+    let world = World::new();
+    world.succeed(["rebuild", "shop"]);
+    world.succeed(["status", "shop"]);
+    let asked = |request: &goldseed::sandbox::RequestSeen| {
+        request.parameters.to_string().contains("reminders.d")
+    };
+    assert!(!world.sandbox.requests().iter().any(asked));
+}
+
+#[test]
 fn a_migration_that_fails_touches_no_environment_and_can_go_on() {
     let world = migrating("migrations: compatible\n");
     let script = world.plan().migration.unwrap().script;

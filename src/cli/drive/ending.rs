@@ -31,10 +31,18 @@ pub(super) fn finished(context: &Context<'_>, run: &Run, made: &Made) -> Event {
             ],
         ),
         Made::Promoted(promoted) => (
-            format!(
+            std::iter::once(format!(
                 "{} runs {} and is well",
                 context.plan.environment, promoted.current
-            ),
+            ))
+            .chain(
+                promoted
+                    .reminders
+                    .iter()
+                    .map(|text| format!("left to do: {text}")),
+            )
+            .collect::<Vec<_>>()
+            .join("; "),
             vec![
                 ("base image".to_owned(), promoted.current.to_string()),
                 ("before".to_owned(), promoted.previous.to_string()),
