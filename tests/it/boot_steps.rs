@@ -46,7 +46,7 @@ fn told(script: &str, end: &str) -> (bool, String) {
     write("run/goldseed/.kept", "");
     write("staging/.kept", "");
     write("opt/goldseed/bridge/guard-php", "#!/bin/sh\n");
-    let guard = root.join("opt/goldseed/bridge/guard-php");
+    let guard = folder.path().join("opt/goldseed/bridge/guard-php");
     fs_err::set_permissions(guard, Permissions::from_mode(0o755)).unwrap();
     write("asked", "");
     let script = fs_err::read_to_string(script).unwrap();

@@ -307,6 +307,20 @@ async fn a_running_instance_becomes_a_golden_image_and_serves_and_goes_back() {
     .await;
     let note = page(other_address, "/wp-content/uploads/note.txt").await;
     assert_eq!(note.trim(), "from one machine");
+    // What a visitor uploads is not run on an instance that Beanstalk deployed to, whatever link leads there.
+    let upload = format!(
+        "echo '<?php echo 6 * 7;' > {uploads}/bad.php; ln -s {uploads} /var/app/current/wp-content/more"
+    );
+    shop.on(one, &upload).await;
+    let (_, first_address, _) = &instances[0];
+    for (address, folder) in [
+        (other_address, "uploads"),
+        (first_address, "uploads"),
+        (first_address, "more"),
+    ] {
+        let answer = page(address, &format!("/wp-content/{folder}/bad.php")).await;
+        assert!(answer.contains("Forbidden"), "{folder}: {answer}");
+    }
     let rename = "UPDATE wp_options SET option_value = 'Renamed' WHERE option_name = 'blogname';";
     shop.on(
         one,
