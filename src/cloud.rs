@@ -28,8 +28,8 @@ pub use beanstalk::{
 };
 pub use connect::{ATTEMPT_TIMEOUT, CALL_TIMEOUT, Connection, Identity, LocalAws};
 pub use ec2::{
-    Checks, Egress, Endpoint, Ensured, Image, ImageRequest, ImageState, Instance, InstanceState,
-    LaunchRequest, Placement, Route, Snapshot, SnapshotProgress,
+    Checks, Egress, Endpoint, Ensured, Image, ImageRequest, ImageState, Instance, InstanceKind,
+    InstanceState, LaunchRequest, Placement, Route, Snapshot, SnapshotProgress, TrialLaunch,
 };
 pub use error::{CloudError, ErrorKind};
 pub use guard::Guard;

@@ -6,12 +6,14 @@ mod instances;
 mod network;
 mod snapshots;
 mod templates;
+mod trial;
 
 pub use images::{Image, ImageRequest, ImageState};
 pub use instance::{Instance, InstanceState};
 pub use instances::{Ensured, LaunchRequest};
 pub use network::{Checks, Egress, Endpoint, Placement, Route};
 pub use snapshots::{Snapshot, SnapshotProgress};
+pub use trial::{InstanceKind, TrialLaunch};
 
 use super::tags::Tags;
 

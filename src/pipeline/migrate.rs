@@ -344,6 +344,8 @@ mod tests {
             name: "goldseed-shop".into(),
             state: ImageState::Available,
             architecture: "x86_64".into(),
+            boot_mode: None,
+            allowed: None,
             root_device: "/dev/xvda".into(),
             root_size: Some(8),
             lasting_devices: Vec::new(),

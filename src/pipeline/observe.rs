@@ -104,7 +104,10 @@ async fn ground(context: &Context<'_>) -> Result<Ground, PipelineError> {
         Source::Current => Some(base_image.clone()),
         Source::Image(image) => Some(image.clone()),
         Source::Platform => {
-            let architectures = cloud.architectures(&place.instance_type).await?;
+            let architectures = cloud
+                .instance_kind(&place.instance_type)
+                .await?
+                .architectures;
             Some(stock_image_of(cloud, &environment, &architectures).await?)
         }
     };

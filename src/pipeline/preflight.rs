@@ -8,6 +8,7 @@ mod image;
 mod keys;
 mod outage;
 mod rules;
+mod trial;
 mod version;
 mod way_back;
 
@@ -21,7 +22,8 @@ use crate::record::{BaseImage, Lease};
 use crate::run::{self, Ledger, Outcome, Run};
 
 pub(super) use rules::{due_updates, refusals, standing_refusals};
-pub(super) use way_back::{known, stock_image, unfit};
+pub(super) use trial::{Trial, for_rollback as trial_for_rollback};
+pub(super) use way_back::{known, stock_image};
 
 /// One reason against, and the way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +104,13 @@ pub(super) struct Facts {
     pub(super) bridged: bool,
 }
 
+/// Whether a check warns of what does not refuse: where the same is checked again, it was shown before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Warnings {
+    Shown,
+    Silent,
+}
+
 pub(super) const ROLLING: &str = "aws:autoscaling:updatepolicy:rollingupdate";
 const ENVIRONMENT: &str = "aws:elasticbeanstalk:environment";
 /// Its option `ProxyServer` is `nginx` where it is not set.
@@ -116,7 +125,7 @@ pub(super) async fn early(
 ) -> Result<(), PipelineError> {
     let facts = facts(context, accept_downtime, None).await?;
     let mut list = refusals(&facts);
-    list.extend(way_back::refusal(context, &facts).await?);
+    list.extend(way_back::refusal(context, &facts, Warnings::Shown).await?);
     list.extend(probes::own_must_pass(context, &facts.environment).await);
     list.extend(quarantine::same_recipes(context, &facts.environment).await?);
     if facts.bridged {
@@ -142,7 +151,7 @@ pub(super) async fn promotion(
         async || {
             let facts = facts(context, wish.accept_downtime, Some(&id)).await?;
             let mut list = refusals(&facts);
-            list.extend(way_back::refusal(context, &facts).await?);
+            list.extend(way_back::refusal(context, &facts, Warnings::Silent).await?);
             list.extend(probes::own_must_pass(context, &facts.environment).await);
             let golden = match image::choose(context, &facts.environment, wish).await? {
                 Ok(golden) => golden,
@@ -151,7 +160,7 @@ pub(super) async fn promotion(
                     return Err(PipelineError::Refused(list));
                 }
             };
-            list.extend(image::against(context, &facts, &golden, wish).await?);
+            list.extend(image::against(context, &facts, &golden, wish, Warnings::Shown).await?);
             let deployed = facts.deployed().and_then(ConfigurationSet::image);
             if deployed.as_ref() == Some(&golden.id) {
                 let name = &facts.environment.name;

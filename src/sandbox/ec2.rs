@@ -33,6 +33,7 @@ pub(crate) fn serve(state: &mut State, call: &Call) -> Result<Xml, ApiError> {
         "TerminateInstances" => instance_calls::terminate(state, call),
         "GetConsoleOutput" => instance_calls::console(state, call),
         "DescribeInstanceTypes" => instance_types::describe(call),
+        "DescribeInstanceTypeOfferings" => instance_types::describe_offerings(state, call),
         "CreateImage" => capture::create(state, call),
         "DescribeImages" => images::describe(state, call),
         "DisableImage" => images::disable(state, call),

@@ -89,6 +89,9 @@ def machines():
     refused(ec2.describe_vpc_endpoints, "InvalidVpcEndpointId.NotFound", VpcEndpointIds=["vpce-1"])
     ec2.describe_instance_types(InstanceTypes=["t3.small", "t4g.small"])
     refused(ec2.describe_instance_types, "InvalidInstanceType", InstanceTypes=["t9.giant"])
+    ec2.describe_instance_type_offerings(
+        LocationType="availability-zone", Filters=[{"Name": "instance-type", "Values": ["t3.small"]}],
+    )
     launch = {
         "ImageId": image, "InstanceType": "t3.small", "MinCount": 1, "MaxCount": 1, "ClientToken": "token-1",
         "IamInstanceProfile": {"Name": "seed"}, "KeyName": "key", "UserData": "#cloud-config\n",

@@ -42,6 +42,7 @@ mod setup;
 mod shop;
 mod sweep;
 mod takeover;
+mod trials;
 mod troubles;
 mod trust;
 mod unsent;

@@ -323,65 +323,6 @@ fn without_a_way_back_nothing_is_begun() {
 }
 
 #[test]
-fn an_image_that_may_not_be_launched_is_neither_a_way_back_nor_gone_back_to() {
-    let world = World::new();
-    world.succeed(["rebuild", "shop"]);
-    let first = world.images("golden")[0].id.clone();
-    world.edit("text: Hello", "text: Good evening");
-    let deny = move |request: &goldseed::sandbox::Request| {
-        let asks =
-            request.operation == "RunInstances" && request.parameter("DryRun") == Some("true");
-        if asks && request.parameter("ImageId") == Some(first.as_str()) {
-            Fate::refused("InvalidAMIID.Unavailable", "It is no longer available")
-        } else {
-            Fate::Serve
-        }
-    };
-    world.sandbox.set_hook(Some(Hook::new(deny.clone())));
-    let refused = world.run(["rebuild", "shop"]);
-    assert_eq!(refused.code, Some(4), "{refused}");
-    assert_says(&refused, "cannot be launched as t3.small");
-
-    world.sandbox.set_hook(None);
-    world.succeed(["rebuild", "shop"]);
-    world.sandbox.set_hook(Some(Hook::new(deny)));
-    world.succeed(["rollback", "shop"]);
-    assert_eq!(world.base_image(), None, "the image was passed over");
-}
-
-#[test]
-fn a_launch_that_the_caller_or_the_account_may_not_make_says_nothing_of_the_image() {
-    let world = World::new();
-    world.succeed(["rebuild", "shop"]);
-    world.edit("text: Hello", "text: Good evening");
-    world.succeed(["build", "shop"]);
-    for (code, helps) in [
-        ("UnauthorizedOperation", "the permission for RunInstances"),
-        ("VcpuLimitExceeded", "raise the quota of running instances"),
-        ("OptInRequired", "the account is not subscribed to this"),
-        ("PendingVerification", "still verifying the account"),
-        ("Blocked", "AWS has blocked the account"),
-    ] {
-        world.sandbox.set_hook(Some(Hook::new(move |request| {
-            if request.operation == "RunInstances" && request.parameter("DryRun") == Some("true") {
-                Fate::refused(code, "not possible")
-            } else {
-                Fate::Serve
-            }
-        })));
-        for verb in ["promote", "rebuild", "rollback"] {
-            let output = world.run([verb, "shop"]);
-            assert_eq!(output.code, Some(5), "{output}");
-            assert_says(&output, helps);
-            assert!(!output.stderr.contains("way back"), "{output}");
-            let abandoned = world.run(["abandon", &output.run_id()]);
-            assert_eq!(abandoned.code, Some(0), "{abandoned}");
-        }
-    }
-    assert_eq!(world.count("UpdateEnvironment"), 1);
-}
-
-#[test]
 fn a_base_image_that_is_gone_can_be_gone_back_from() {
     let world = World::new();
     world.succeed(["rebuild", "shop"]);

@@ -20,6 +20,10 @@ pub struct Image {
     pub state: ImageState,
     /// `x86_64` or `arm64`.
     pub architecture: String,
+    /// `legacy-bios`, `uefi` or `uefi-preferred`; none: as the instance type boots by default.
+    pub boot_mode: Option<String>,
+    /// Whether the account's Allowed AMIs include it, where they are enabled or audited.
+    pub allowed: Option<bool>,
     /// The root device's name.
     pub root_device: String,
     /// The root volume's size in GiB, where the image says it.
@@ -204,6 +208,8 @@ fn read_image(image: &sdk::Image, operation: &'static str) -> Result<Image, Clou
         architecture: present(image.architecture(), operation, id, "Architecture")?
             .as_str()
             .to_owned(),
+        boot_mode: image.boot_mode().map(|mode| mode.as_str().to_owned()),
+        allowed: image.image_allowed(),
         root_size: root
             .and_then(|volume| volume.ebs())
             .and_then(sdk::EbsBlockDevice::volume_size),

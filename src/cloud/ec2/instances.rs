@@ -200,35 +200,6 @@ impl Cloud {
         })
     }
 
-    /// Asks EC2 whether such a launch would be allowed, without launching anything.
-    pub async fn may_launch(
-        &self,
-        image: &ImageId,
-        instance_type: &str,
-        subnet: Option<&str>,
-    ) -> Result<(), CloudError> {
-        let answer = self
-            .ec2
-            .run_instances()
-            .dry_run(true)
-            .image_id(image.as_str())
-            .instance_type(sdk::InstanceType::from(instance_type))
-            .set_subnet_id(subnet.map(ToOwned::to_owned))
-            .min_count(1)
-            .max_count(1)
-            .send()
-            .await;
-        match answer.map_err(|error| CloudError::of("RunInstances", image.as_str(), &error)) {
-            Err(error) if error.code.as_deref() == Some("DryRunOperation") => Ok(()),
-            Err(error) => Err(error),
-            Ok(_) => Err(CloudError::absent(
-                "RunInstances",
-                image.as_str(),
-                "DryRunOperation",
-            )),
-        }
-    }
-
     /// Asks for a stopped instance to be started.
     pub async fn start_instance(&self, id: &InstanceId) -> Result<(), CloudError> {
         let answer = self
@@ -281,28 +252,6 @@ impl Cloud {
             Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
             other => other.map(drop),
         }
-    }
-
-    /// Returns the architectures that an instance type can run, as EC2 names them.
-    pub async fn architectures(&self, instance_type: &str) -> Result<Vec<String>, CloudError> {
-        const OPERATION: &str = "DescribeInstanceTypes";
-        let answer = self
-            .ec2
-            .describe_instance_types()
-            .instance_types(sdk::InstanceType::from(instance_type))
-            .send()
-            .await
-            .map_err(|error| CloudError::of(OPERATION, instance_type, &error))?;
-        let processor = answer
-            .instance_types()
-            .first()
-            .and_then(|described| described.processor_info());
-        let processor = present(processor, OPERATION, instance_type, "ProcessorInfo")?;
-        let list = processor.supported_architectures();
-        Ok(list
-            .iter()
-            .map(|architecture| architecture.as_str().to_owned())
-            .collect())
     }
 }
 

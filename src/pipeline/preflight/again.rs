@@ -1,6 +1,9 @@
 //! Preflight once more, right before a swap is sent: a run that goes on may stand on what was found hours ago.
 
-use super::{Facts, Ready, Refusal, facts, image, refusals, refuse, standing_refusals, way_back};
+use super::trial::{self, Trial};
+use super::{
+    Facts, Ready, Refusal, Warnings, facts, image, refusals, refuse, standing_refusals, way_back,
+};
 use crate::cloud::{ConfigurationSet, tags};
 use crate::id::{ImageId, StepId};
 use crate::pipeline::unsent::{Seen, judge};
@@ -22,12 +25,14 @@ pub(in crate::pipeline) async fn promotion(
     } else {
         refusals(&facts)
     };
-    list.extend(way_back::refusal(context, &facts).await?);
+    list.extend(way_back::refusal(context, &facts, Warnings::Silent).await?);
     let mut outdated = Vec::from_iter(other_version(&facts, ready));
     if let Some(id) = ready.target.image() {
         match way_back::known(context.cloud, id).await? {
             Some(golden) if golden.is_gone() => outdated.push(gone(id)),
-            Some(golden) => list.extend(image::against(context, &facts, &golden, wish).await?),
+            Some(golden) => {
+                list.extend(image::against(context, &facts, &golden, wish, Warnings::Silent).await?)
+            }
             None => outdated.push(gone(id)),
         }
     }
@@ -50,7 +55,10 @@ pub(in crate::pipeline) async fn rollback(
             Some(image) => {
                 let sick = image.tags.get(tags::QUARANTINED);
                 let sick = sick.map(|reason| format!("is in quarantine ({reason})"));
-                let unfit = way_back::unfit(context, &facts, &image).await?;
+                let unfit = match trial::for_rollback(context, &facts, &image).await {
+                    Trial::Unfit { reason, .. } => Some(reason),
+                    Trial::Accepted | Trial::Inconclusive(_) => None,
+                };
                 list.extend(belonging::going_back(
                     (id, &image.tags),
                     &facts.environment,

@@ -1,6 +1,7 @@
 //! Which image is promoted, and what speaks against it.
 
-use super::{Facts, LAUNCH, Refusal, way_back};
+use super::trial::{self, Trial};
+use super::{Facts, LAUNCH, Refusal, Warnings};
 use crate::cloud::{Environment, ErrorKind, Image, ImageState, Tags, tags};
 use crate::pipeline::{Context, PipelineError, Wish, belonging, migrate, quarantine};
 
@@ -76,6 +77,7 @@ pub(super) async fn against(
     facts: &Facts,
     golden: &Image,
     wish: &Wish,
+    warnings: Warnings,
 ) -> Result<Vec<Refusal>, PipelineError> {
     let Context { cloud, plan, .. } = *context;
     let mut list = image_refusals(&plan.pipeline, facts, golden);
@@ -98,34 +100,14 @@ pub(super) async fn against(
         golden,
         wish.accept_downtime,
     ));
-    if let Some(instance_type) = facts.instance_type() {
-        let fits = cloud.architectures(instance_type).await?;
-        if !fits.contains(&golden.architecture) {
-            list.push(Refusal::new(
-                format!(
-                    "{} is for {}, and {instance_type} of {} runs {}",
-                    golden.id,
-                    golden.architecture,
-                    plan.environment,
-                    fits.join(" or ")
-                ),
-                "build an image on the environment's own architecture",
-            ));
-        } else if golden.state == ImageState::Available
-            && let Err(error) = cloud
-                .may_launch(&golden.id, instance_type, facts.subnet())
-                .await
-        {
-            if !way_back::is_of_the_image(&error) {
-                return Err(error.into());
-            }
-            list.push(Refusal::new(
-                format!(
-                    "{} cannot be launched as {instance_type}: {error}",
-                    golden.id
-                ),
-                "share the image and its key with this account, or build another",
-            ));
+    // What is not available is refused for that already.
+    if golden.state == ImageState::Available {
+        let trial = trial::of(context, facts, golden).await?;
+        if let (Warnings::Shown, Some(warning)) = (warnings, trial.warning(facts, golden)) {
+            cloud.events().warn(warning);
+        }
+        if let Trial::Unfit { reason, way_out } = trial {
+            list.push(Refusal::new(format!("{} {reason}", golden.id), way_out));
         }
     }
     Ok(list)

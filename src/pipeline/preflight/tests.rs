@@ -70,6 +70,8 @@ fn golden() -> Image {
         name: "goldseed-shop".into(),
         state: ImageState::Available,
         architecture: "x86_64".into(),
+        boot_mode: None,
+        allowed: None,
         root_device: "/dev/xvda".into(),
         root_size: Some(8),
         lasting_devices: Vec::new(),

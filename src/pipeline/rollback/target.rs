@@ -121,9 +121,18 @@ async fn look(
     if let Some(reason) = image.tags.get(tags::QUARANTINED) {
         return Ok(Fitness::Unfit(format!("is in quarantine ({reason})")));
     }
-    Ok(match preflight::unfit(context, facts, &image).await? {
-        Some(reason) => Fitness::Unfit(reason),
-        None => Fitness::Fit(target.image().map(|_| Box::new(image))),
+    let trial = preflight::trial_for_rollback(context, facts, &image).await;
+    if let Some(warning) = trial.warning(facts, &image) {
+        context
+            .cloud
+            .events()
+            .warn(format!("{warning}; the rollback continues"));
+    }
+    Ok(match trial {
+        preflight::Trial::Unfit { reason, .. } => Fitness::Unfit(reason),
+        preflight::Trial::Accepted | preflight::Trial::Inconclusive(_) => {
+            Fitness::Fit(target.image().map(|_| Box::new(image)))
+        }
     })
 }
 

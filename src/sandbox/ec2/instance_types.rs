@@ -1,7 +1,10 @@
 //! The instance types that the sandbox knows.
 
+use std::collections::BTreeSet;
+
 use super::filters::Filters;
 use super::tags::Tags;
+use crate::sandbox::state::State;
 use crate::sandbox::wire::xml::Xml;
 use crate::sandbox::wire::{ApiError, Call};
 
@@ -12,6 +15,16 @@ pub(crate) struct InstanceType {
     pub(crate) architecture: &'static str,
     cpus: u32,
     mebibytes: u32,
+}
+
+impl InstanceType {
+    /// Graviton boots by UEFI alone.
+    fn boot_modes(self) -> &'static [&'static str] {
+        match self.architecture {
+            "arm64" => &["uefi"],
+            _ => &["legacy-bios", "uefi"],
+        }
+    }
 }
 
 const fn of(
@@ -122,7 +135,59 @@ pub(super) fn describe(call: &Call) -> Result<Xml, ApiError> {
                 .within("memoryInfo", |xml| {
                     xml.text("sizeInMiB", one.mebibytes);
                 })
-                .text("instanceStorageSupported", false);
+                .text("instanceStorageSupported", false)
+                .texts(
+                    "supportedBootModes",
+                    "item",
+                    one.boot_modes().iter().copied(),
+                );
+        },
+    )
+    .optional("nextToken", token);
+    Ok(xml)
+}
+
+/// `DescribeInstanceTypeOfferings`: every zone sells every type.
+pub(super) fn describe_offerings(state: &State, call: &Call) -> Result<Xml, ApiError> {
+    let filters = Filters::read(&call.query, &["instance-type", "location"])?;
+    let location_type = call.query.get("LocationType").unwrap_or("region");
+    let locations: BTreeSet<String> = match location_type {
+        "region" => BTreeSet::from([state.region.clone()]),
+        "availability-zone" => state
+            .subnets
+            .iter()
+            .map(|subnet| subnet.availability_zone.clone())
+            .collect(),
+        other => {
+            return Err(ApiError::new(
+                "InvalidParameterValue",
+                format!("Value ({other}) for parameter locationType is invalid."),
+            ));
+        }
+    };
+    let all = ALL
+        .iter()
+        .flat_map(|one| locations.iter().map(move |location| (one.name, location)));
+    let found = all
+        .filter(|(name, location)| {
+            filters.pass(&Tags::new(), |filter| {
+                vec![match filter {
+                    "instance-type" => (*name).to_owned(),
+                    _ => (*location).clone(),
+                }]
+            })
+        })
+        .collect();
+    let (page, token) = super::paged(call, &[], found)?;
+    let mut xml = Xml::new();
+    xml.list(
+        "instanceTypeOfferingSet",
+        "item",
+        page,
+        |xml, (name, location)| {
+            xml.text("instanceType", name)
+                .text("locationType", location_type)
+                .text("location", location);
         },
     )
     .optional("nextToken", token);

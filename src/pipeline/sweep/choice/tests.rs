@@ -46,6 +46,8 @@ fn image(role: &str, more: &[(&str, &str)]) -> Image {
         name: format!("goldseed-shop-{RUN}-{role}-a1"),
         state: ImageState::Available,
         architecture: "x86_64".into(),
+        boot_mode: None,
+        allowed: None,
         root_device: "/dev/xvda".into(),
         root_size: Some(10),
         lasting_devices: Vec::new(),
