@@ -27,6 +27,9 @@ function normalize_version(string $version): string
 function check_moodle_environment(string $version, int $select): array
 {
     global $CFG;
+    if (is_file("$CFG->dirroot/lib/other-environment")) {
+        throw new TypeError('another version');
+    }
     return [!is_file("$CFG->dirroot/lib/unfit-environment"), ['php']];
 }
 function environment_get_errors(array $results): array
