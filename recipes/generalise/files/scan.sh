@@ -97,6 +97,7 @@ matching() {
 
 quote="[\"']"
 literal="${quote}[^\"']{3,}${quote}"
+variable='^[[:space:]]*(export )?[A-Z0-9_]*(PASSWORD|PASSWD|SECRET|TOKEN|API_KEY|APP_KEY|DATABASE_URL)[A-Z0-9_]*=[^$[:space:]]{3,}'
 # A variable with the name of a secret, as shells, PAM and cron set it; not one that says where a secret is.
 assigned="(^|[[:space:];])(setenv[[:space:]]+)?[A-Z0-9_]*(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|APP_KEY|ACCESS_KEY|COMPOSER_AUTH|DATABASE_URL)[A-Z0-9_]*(=|[[:space:]]+DEFAULT=|[[:space:]]+)${quote}?[^\$\`[:space:]\"'=][^[:space:]]{2,}"
 elsewhere='_(FILE|PATH|DIR|ARN|NAME)([[:space:]]+DEFAULT)?='
@@ -143,10 +144,11 @@ $(files 'wp-config.php' | matching "define\\([[:space:]]*${quote}(DB_PASSWORD|[A
         grep -Ei "define\\([[:space:]]*${quote}(DB_PASSWORD|[A-Z_]+_(KEY|SALT))${quote}" -- "$path" |
             grep -Evq 'put your unique phrase here|password_here' && printf '%s\n' "$path"
     done)
-$(files '.env' '.env.*' 'env' 'env.list' 'environment' | matching '^[[:space:]]*(export )?[A-Z0-9_]*(PASSWORD|PASSWD|SECRET|TOKEN|API_KEY|APP_KEY|DATABASE_URL)[A-Z0-9_]*=[^$[:space:]]{3,}' -i)
+$(files '.env' '.env.local' '.env.*.local' '.env.prod*' 'env' 'env.list' 'environment' | matching "$variable" -i)
 EOT
 shippable=yes
 report 'a literal password in the configuration of an application' <<EOT
+$(files '.env.*' | grep -v -e '/\.env\.prod[^/]*$' -e '/\.env\.[^/]*local$' | matching "$variable" -i)
 $(files 'config.php' 'config.inc.php' 'settings.php' 'local.php' 'parameters.yml' 'LocalSettings.php' |
     matching "(dbpass|password|dbpassword|secret)[a-z'\"]*\\]?[[:space:]]*(=>?|:)[[:space:]]*${literal}" -i)
 EOT

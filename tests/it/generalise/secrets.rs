@@ -341,6 +341,7 @@ fn a_literal_that_a_pinned_archive_ships_is_no_secret_until_its_file_changes() {
             "maker/client/test/fixtures/server's [own].key",
             "-----BEGIN RSA PRIVATE KEY-----\nc0ffee\n",
         ),
+        ("srv/framework", ".env.testing", "APP_KEY=base64:c0ffee\n"),
         (
             "srv/app",
             "docker/sample.cnf",
@@ -395,6 +396,8 @@ fn what_configures_one_site_is_refused_wherever_it_came_from() {
     let tree = Tree::bare(shells()[0]);
     for (number, (name, content)) in [
         (".env", "DB_PASSWORD=hunter2\n"),
+        (".env.production", "DB_PASSWORD=hunter2\n"),
+        (".env.local", "DB_PASSWORD=hunter2\n"),
         ("wp-config.php", "<?php define('DB_PASSWORD', 'hunter2');\n"),
         ("settings.json", "{\"key\": \"AKIAIOSFODNN7EXAMPLE\"}\n"),
         ("auth.json", "{\"github.com\": \"hunter2\"}\n"),
@@ -407,7 +410,7 @@ fn what_configures_one_site_is_refused_wherever_it_came_from() {
         let list = shipped("srv", name, content);
         tree.write(&format!("var/lib/goldseed/shipped/{number}"), &list);
     }
-    assert_eq!(tree.failures("scan.sh", &[]).len(), 5);
+    assert_eq!(tree.failures("scan.sh", &[]).len(), 7);
 }
 
 #[test]
