@@ -29,8 +29,8 @@ gs_install() {
   gs_touch || return 1
   gs_dpkg_whole || return 1
   gs_apt_renew
-  apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef \
-    -o Dpkg::Options::=--force-confold install "$@" < /dev/null && return 0
+  gs_apt -y --no-install-recommends -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef \
+    -o Dpkg::Options::=--force-confold install "$@" && return 0
   gs_status=$?
   for gs_name in "$@"; do
     if [ -d "$gs_root/run/sandbox/packages" ] && ! gs_apt_knows "$gs_name"; then
@@ -38,6 +38,21 @@ gs_install() {
     fi
   done
   return "$gs_status"
+}
+# ARGUMENT...: apt-get. It waits for the lock of dpkg by itself; for those of its lists and its archives it is called again.
+gs_apt() {
+  gs_end=
+  while :; do
+    { apt-get -q "$@" 2>&1 < /dev/null; echo "$?" > "$gs_work/apt.code"; } | tee "$gs_work/apt"
+    read -r gs_status < "$gs_work/apt.code"
+    [ "$gs_status" -ne 0 ] || return 0
+    read -r gs_up gs_rest < /proc/uptime
+    : "${gs_end:=$((${gs_up%%.*} + 300))}"
+    if ! grep -q 'Could not get lock /var/\(cache/apt/archives\|lib/apt/lists\)/lock' "$gs_work/apt" || [ "${gs_up%%.*}" -ge "$gs_end" ]; then
+      return "$gs_status"
+    fi
+    sleep 1
+  done
 }
 gs_apt_knows() { apt-cache -q show "$1" > /dev/null 2>&1; }
 # What a killed run left half-way is set right. dpkg does not wait for its lock, as apt does; whoever has it may be the one
@@ -74,7 +89,7 @@ gs_apt_renew() {
   [ -z "$gs_apt_fresh" ] || return 0
   gs_apt_fresh=1
   gs_tries=0
-  until apt-get -q update < /dev/null; do
+  until gs_apt update; do
     gs_tries=$((gs_tries + 1))
     if [ "$gs_tries" -ge 3 ]; then
       gs_say 'the package lists could not be renewed; going on with those that are there'

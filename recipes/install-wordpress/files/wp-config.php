@@ -49,11 +49,13 @@ define('LOGGED_IN_SALT', $goldseed_derived('LOGGED_IN_SALT'));
 define('NONCE_KEY', $goldseed_derived('NONCE_KEY'));
 define('NONCE_SALT', $goldseed_derived('NONCE_SALT'));
 
-// TLS ends at the balancer.
+{% if https == "assumed" %}// TLS ends before the balancer, which takes every request for plain http.
+$_SERVER['HTTPS'] = 'on';
+{% else %}// TLS ends at the balancer.
 if (($_SERVER['HTTP_X_FORWARDED_PROTO'] ?? '') === 'https') {
     $_SERVER['HTTPS'] = 'on';
 }
-
+{% endif %}
 // The address of the site: as configured, else as the visitor came. Checks on the machine itself come by 127.0.0.1 and
 // are not sent to the public address.
 //

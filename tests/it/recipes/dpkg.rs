@@ -31,7 +31,7 @@ offer() {
         echo
     } >>/srv/repository/Packages
 }
-for name in first second third fourth; do package "$name" 1.0 </dev/null && offer "$name" 1.0; done
+for name in first second third fourth fifth sixth; do package "$name" 1.0 </dev/null && offer "$name" 1.0; done
 package nfs-common 1.0 usr/sbin/mount.nfs4 <<'SH' && offer nfs-common 1.0
 #!/bin/sh
 exec mount -n -i --bind /srv/share "$2"
@@ -45,8 +45,9 @@ rm -f /usr/sbin/mount.efs /usr/sbin/mount.nfs4
 # Holds the lock, as dpkg and apt do, until the file of the second argument holds the text of the first.
 cat >/srv/hold <<'PYTHON'
 import fcntl, sys, time
-text, log = sys.argv[1:]
-with open("/var/lib/dpkg/lock-frontend", "a+") as lock:
+text, log = sys.argv[1:3]
+path = sys.argv[3] if sys.argv[3:] else "/var/lib/dpkg/lock-frontend"
+with open(path, "a+") as lock:
     fcntl.lockf(lock, fcntl.LOCK_EX)
     open("/run/held", "w").close()
     while text not in open(log).read():
@@ -65,8 +66,12 @@ const APT_WAITS: &str = "lock-frontend wait 300";
 
 /// Lets somebody hold dpkg's lock until the log of the next script says so.
 fn hold_until(machine: &Machine, text: &str) {
+    hold_lock_until(machine, "/var/lib/dpkg/lock-frontend", text);
+}
+
+fn hold_lock_until(machine: &Machine, lock: &str, text: &str) {
     machine.sh(&format!(
-        "rm -f /run/held; : >/srv/log; (python3 /srv/hold '{text}' /srv/log >/dev/null 2>&1 &); \
+        "rm -f /run/held; : >/srv/log; (python3 /srv/hold '{text}' /srv/log {lock} >/dev/null 2>&1 &); \
          timeout 60 sh -c 'until [ -e /run/held ]; do sleep 0.1; done'"
     ));
 }
@@ -89,6 +94,17 @@ fn the_lock_of_dpkg_is_waited_for_and_what_was_stopped_half_way_is_set_right() {
     hold_until(&machine, APT_WAITS);
     let run = settles(&machine, &package("first"));
     assert_eq!(run.results["written/1"], Changed);
+
+    // Somebody fetches packages, or lists of them: apt waits for neither by itself.
+    for (lock, name) in [
+        ("/var/cache/apt/archives/lock", "fifth"),
+        ("/var/lib/apt/lists/lock", "sixth"),
+    ] {
+        let refused = format!("Could not get lock {lock}");
+        hold_lock_until(&machine, lock, &refused);
+        let run = settles(&machine, &package(name));
+        assert!(run.log.contains(&refused), "{}", run.log);
+    }
 
     // Nobody has it, and a package is half-way.
     machine.sh(STOP_HALF_WAY);
