@@ -122,6 +122,9 @@ struct Promote {
     /// Accept that the site is down while instances are replaced
     #[arg(long)]
     accept_downtime: bool,
+    /// Leave out checks that cannot connect to the site from here, and judge the image without them
+    #[arg(long)]
+    accept_unreachable: bool,
 }
 
 #[derive(Debug, Args)]
@@ -131,6 +134,9 @@ struct Rebuild {
     /// Accept that the site is down while instances are replaced
     #[arg(long)]
     accept_downtime: bool,
+    /// Leave out checks that cannot connect to the site from here, and judge the image without them
+    #[arg(long)]
+    accept_unreachable: bool,
 }
 
 #[derive(Debug, Args)]
@@ -179,12 +185,14 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
                 image: promote.image,
                 accept_downtime: promote.accept_downtime,
                 from_environment: promote.from_environment,
+                accept_unreachable: promote.accept_unreachable,
             };
             drive::start(&invocation, &promote.pipeline, work).await
         }
         Verb::Rebuild(rebuild) => {
             let work = drive::Work::Rebuild {
                 accept_downtime: rebuild.accept_downtime,
+                accept_unreachable: rebuild.accept_unreachable,
             };
             drive::start(&invocation, &rebuild.pipeline, work).await
         }

@@ -20,7 +20,8 @@ mod synonyms;
 pub use diagnostic::{Diagnostic, Diagnostics, Finding, Review};
 pub use fields::{Fields, suggestion};
 pub use read::{
-    as_number, boolean, duration, entries, integer, items, parse_duration, scalar, text,
+    as_number, boolean, duration, entries, headers, integer, items, one_of, parse_duration, scalar,
+    text,
 };
 
 /// A file's text with its name: cheap to clone, and all that is needed to show an excerpt.

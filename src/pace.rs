@@ -66,18 +66,21 @@ impl Pace {
         }
     }
 
-    /// Starts a deadline for what machines do: scaled, but to no less than what a real one may need that boots or works
-    /// on a busy laptop.
-    pub fn patience(self, duration: Duration) -> Deadline {
+    /// The pace of what machines do: no faster than what a real one may need that boots or works on a busy laptop. One
+    /// that fails does so in its own time, too.
+    #[must_use]
+    pub fn of_machines(self) -> Self {
         let factor = if self.factor < REAL_MACHINES {
             self.factor
         } else {
             self.factor.max(LEAST_PATIENCE)
         };
-        Deadline {
-            started: Instant::now(),
-            allowed: duration.mul_f64(factor),
-        }
+        Self { factor }
+    }
+
+    /// Starts a deadline for what machines do.
+    pub fn patience(self, duration: Duration) -> Deadline {
+        self.of_machines().deadline(duration)
     }
 
     /// Returns how much of what took so long counts for no deadline of this pace: work and requests are not faster when
@@ -208,6 +211,18 @@ mod tests {
         assert_eq!(allowed(1.0), Duration::from_mins(12));
         assert_eq!(allowed(0.05), Duration::from_mins(3));
         assert_eq!(allowed(0.001), Duration::from_millis(720));
+    }
+
+    #[test]
+    fn a_soak_outlasts_a_machine_that_dies_after_a_minute_at_the_pace_of_a_rehearsal() {
+        let soak = |factor| {
+            let pace = Pace::new(factor).unwrap().of_machines();
+            pace.scale(Duration::from_mins(5))
+        };
+        for factor in [1.0, 0.25, 0.05, 0.01] {
+            assert!(soak(factor) > Duration::from_mins(1), "{factor}");
+        }
+        assert!(soak(0.001) < Duration::from_secs(1), "no machine is real");
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub use error::PipelineError;
 pub use image::is_fit;
 pub use launch::user_data;
 pub use migrate::FailedMigration;
-pub use plan::{Migration, Plan, PlanError, Source};
+pub use plan::{Migration, Plan, PlanError, Site, Source};
 pub use preflight::Refusal;
 pub use rehearse::{Scripts, Stage, rehearse};
 pub use remains::{Cleared, left_by, stop_work};
@@ -152,10 +152,11 @@ pub async fn rebuild(
     run: &mut Run,
     context: &Context<'_>,
     accept_downtime: bool,
+    accept_unreachable: bool,
 ) -> Result<Promoted, PipelineError> {
     // A run that goes on has touched things, perhaps the environment itself: only the promotion's own preflight counts.
     if run.record().steps.is_empty() {
-        preflight::early(context, accept_downtime).await?;
+        preflight::early(context, accept_downtime, accept_unreachable).await?;
     }
     let golden = build(run, context).await?;
     let wish = Wish {
@@ -163,6 +164,7 @@ pub async fn rebuild(
         built_now: true,
         accept_downtime,
         from_environment: None,
+        accept_unreachable,
     };
     promote(run, context, &wish).await
 }
@@ -188,6 +190,8 @@ pub struct Wish {
     pub accept_downtime: bool,
     /// The other environment whose image is accepted, by its name.
     pub from_environment: Option<String>,
+    /// Whether checks that do not reach the site are left out.
+    pub accept_unreachable: bool,
 }
 
 /// What a promotion or rollback came to.

@@ -37,4 +37,4 @@ pub use parameters::{Argument, Bounds, Kind, Parameter};
 pub use schema::schema;
 pub use script::{Purpose, Script, StepInfo};
 pub use secrets::SecretReference;
-pub use verify::{HttpCheck, balancer_checks};
+pub use verify::{Header, HeaderValue, HttpCheck, SLOWER_THAN, Via, balancer_checks, question};

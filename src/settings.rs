@@ -14,6 +14,7 @@ use crate::id::{ImageId, SecurityGroupId, SubnetId};
 
 mod form;
 mod pipeline;
+mod site;
 mod surroundings;
 
 pub(crate) use form::{is_environment_name, is_pipeline_name};
@@ -59,8 +60,38 @@ pub struct Pipeline {
     pub recipes: Vec<RecipeUse>,
     /// How a promotion is judged.
     pub watch: Watch,
+    /// The site's public address, and how checks through the load balancer reach it.
+    pub site: Site,
     /// Asked after a swap beside the balancer checks of the recipes.
     pub probes: Vec<Probe>,
+}
+
+/// The site's public address, and how checks through the load balancer reach it where they do not say so themselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Site {
+    /// `https://www.example.com`, without a path.
+    pub url: Option<String>,
+    /// Where the address stands in the file, or the whole entry.
+    pub span: Range<usize>,
+    /// What the requests have in common.
+    pub request: Request,
+    /// Whether the load balancer is asked by https; without it, as the address says.
+    pub https: Option<bool>,
+}
+
+/// How a request is sent, where that is not left to others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    /// Where it is sent to, and from: `balancer`, `dns` or `instance`.
+    pub via: Option<&'static str>,
+    /// More headers; a value may be a reference to a secret.
+    pub headers: Vec<(String, String)>,
+    /// The address to connect to, whatever DNS or Beanstalk says.
+    pub resolve: Option<String>,
+    /// Whether any certificate is accepted.
+    pub insecure: bool,
+    /// The time in which a page must be there.
+    pub slower_than: Option<Duration>,
 }
 
 /// What a build starts from.
@@ -138,6 +169,8 @@ pub struct Probe {
     pub contains: Option<String>,
     /// The status that is expected.
     pub status: u16,
+    /// How it is sent.
+    pub request: Request,
 }
 
 /// Why there are no settings.

@@ -300,18 +300,23 @@ async fn perform(run: &mut Run, context: &Context<'_>, work: &Work) -> Result<Ma
             image,
             accept_downtime,
             from_environment,
+            accept_unreachable,
         } => {
             let wish = Wish {
                 image: image.clone().map(ImageId::new),
                 built_now: false,
                 accept_downtime: *accept_downtime,
                 from_environment: from_environment.clone(),
+                accept_unreachable: *accept_unreachable,
             };
             pipeline::promote(run, context, &wish)
                 .await
                 .map(Made::Promoted)
         }
-        Work::Rebuild { accept_downtime } => pipeline::rebuild(run, context, *accept_downtime)
+        Work::Rebuild {
+            accept_downtime,
+            accept_unreachable,
+        } => pipeline::rebuild(run, context, *accept_downtime, *accept_unreachable)
             .await
             .map(Made::Promoted),
         Work::Rollback { reason, accepted } => pipeline::rollback(run, context, reason, accepted)

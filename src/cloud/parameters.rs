@@ -45,7 +45,7 @@ pub enum Put {
 }
 
 impl Cloud {
-    /// Returns a parameter, or none. Only for our own plain parameters: nothing is decrypted here, ever.
+    /// Returns a parameter, or none. Only for our own plain parameters: nothing is decrypted here.
     pub async fn parameter(&self, name: &str) -> Result<Option<Parameter>, CloudError> {
         const OPERATION: &str = "GetParameter";
         let answer = self.ssm.get_parameter().name(name).send().await;
@@ -57,6 +57,16 @@ impl Cloud {
             Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Returns the value of a secret that a probe sends. No other secret comes to this computer.
+    pub async fn secret(&self, name: &str) -> Result<String, CloudError> {
+        const OPERATION: &str = "GetParameter";
+        let call = self.ssm.get_parameter().name(name).with_decryption(true);
+        let answer = call.send().await;
+        let answer = answer.map_err(|error| CloudError::of(OPERATION, name, &error))?;
+        let parameter = present(answer.parameter, OPERATION, name, "Parameter")?;
+        present(parameter.value, OPERATION, name, "Value")
     }
 
     /// Returns all parameters below a path, in no order.

@@ -1,233 +1,266 @@
-//! HTTP probes, as a visitor's browser would send them: through the load balancer, from where the operator sits.
+//! HTTP probes: one check of a page, asked as a browser asks.
+//!
+//! A probe follows redirects, keeps cookies until it ends, reads the page in its own charset and searches all of it.
+//! `gs_check_http` in `src/recipe/checks.sh` behaves the same on an instance; `tests/it/recipes/redirects.rs` runs one
+//! table of cases through both.
+
+mod cookies;
+mod page;
+mod route;
+mod tls;
 
 use std::time::Duration;
 
-use aws_smithy_http_client::{Connector, tls};
-use aws_smithy_runtime_api::client::http::HttpConnector;
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
-use aws_smithy_types::body::SdkBody;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Request, Response};
+use hyper_util::client::proxy::matcher::Matcher;
+use url::{Position, Url};
 
-use super::Cloud;
+use self::cookies::Cookies;
+use self::page::Page;
+use self::route::Hop;
 use super::error::with_causes;
 
-/// One request.
+/// One check of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {
-    /// The whole URL.
+    /// The address, as a visitor's browser shows it.
     pub url: String,
-    /// The `Host` header, where it is not the URL's.
-    pub host: Option<String>,
+    /// Where to connect instead of to the host in the address: `name`, `name:port` or an IP address.
+    pub dial: Option<String>,
+    /// More request headers, for the host that is asked and no other.
+    pub headers: Vec<(String, String)>,
     /// Whether a redirect to another host is followed.
     pub anywhere: bool,
-}
-
-/// What came back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProbeAnswer {
-    /// The HTTP status.
+    /// Whether any certificate is accepted.
+    pub insecure: bool,
+    /// The status that is expected.
     pub status: u16,
-    /// The body, at most a mebibyte of it.
-    pub body: String,
+    /// Texts that the page must contain.
+    pub contains: Vec<String>,
+    /// The time in which each request must be answered, the whole page included.
+    pub slower_than: Duration,
 }
 
-/// How much of a page is looked at.
-const LONGEST_BODY: usize = 1 << 20;
+/// Why a probe failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeFailure {
+    /// The reason, for people.
+    pub reason: String,
+    /// Whether the application was never asked: no connection, or the load balancer answered by itself. Another image
+    /// changes nothing about that.
+    pub unreachable: bool,
+}
 
-/// How many redirects are followed.
+/// The most redirects that are followed.
 const REDIRECTS: usize = 5;
 
-/// A page that takes longer than this is not well.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// The time in which a connection must be established, over all addresses of the host, TLS included.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
-impl Cloud {
-    /// Sends a GET. Where the answer is a redirect of the same host it is followed, at most five times, unless a redirect
-    /// is what is `wanted`; one to another host only where the probe goes anywhere. The error is the reason for people.
-    pub async fn probe(&self, probe: &Probe, wanted: u16) -> Result<ProbeAnswer, String> {
-        let mut next = probe.clone();
+impl ProbeFailure {
+    /// Returns the failure of a request that never reached the application.
+    pub fn unreachable(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            unreachable: true,
+        }
+    }
+
+    /// Returns the failure of a request that the application answered.
+    pub fn answered(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            unreachable: false,
+        }
+    }
+}
+
+impl Probe {
+    /// Asks once. The environment's `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` apply, as they do to calls to AWS.
+    ///
+    /// # Errors
+    /// The first thing that is not as the probe expects it.
+    pub async fn ask(&self) -> Result<(), ProbeFailure> {
+        let proxies = Matcher::from_env();
+        let mut hop = Hop::first(self).map_err(ProbeFailure::unreachable)?;
+        let mut cookies = Cookies::default();
+        let mut led = String::new();
         for _ in 0..=REDIRECTS {
-            let (answer, location) = self.fetch(&next).await?;
-            match location {
-                Some(location) if answer.status != wanted => {
-                    let to = absolute(&next.url, &location)?;
-                    next = following(&next, &to).ok_or_else(|| {
-                        format!(
-                            "answers {} to {to}: that is another host, where only `follow: anywhere` goes",
-                            answer.status
-                        )
-                    })?;
+            let connection = tokio::time::timeout(CONNECT_WITHIN, hop.connect(self, &proxies));
+            let connection = match connection.await {
+                Ok(Ok(connection)) => connection,
+                Ok(Err(why)) => {
+                    let reason = format!("{led}{} does not answer: {why}", hop.shown());
+                    return Err(ProbeFailure::unreachable(reason));
                 }
-                _ => return Ok(answer),
+                Err(_) => {
+                    let seconds = CONNECT_WITHIN.as_secs();
+                    let shown = hop.shown();
+                    let reason = format!("{led}{shown} does not answer within {seconds} s");
+                    return Err(ProbeFailure::unreachable(reason));
+                }
+            };
+            let asking = self.request(&hop, connection, &mut cookies);
+            match tokio::time::timeout(self.slower_than, asking).await {
+                Ok(Ok(None)) => return Ok(()),
+                Ok(Ok(Some(next))) => {
+                    led = format!("{} redirects, and ", hop.shown());
+                    hop = next;
+                }
+                Ok(Err(failure)) => return Err(failure),
+                Err(_) => {
+                    let seconds = self.slower_than.as_secs();
+                    let reason = format!("{}: no whole page within {seconds} s", hop.shown());
+                    return Err(ProbeFailure::answered(reason));
+                }
             }
         }
-        Err(format!(
-            "more than {REDIRECTS} redirects, the last to {}",
-            next.url
-        ))
+        Err(ProbeFailure::answered(format!(
+            "{}: more than {REDIRECTS} redirects, the last to {}",
+            self.shown(),
+            hop.shown()
+        )))
     }
 
-    /// Sends one GET and returns the answer with where it redirects to.
-    async fn fetch(&self, probe: &Probe) -> Result<(ProbeAnswer, Option<String>), String> {
-        let mut request = HttpRequest::get(&probe.url).map_err(|error| error.to_string())?;
-        request.headers_mut().insert(
-            "user-agent",
-            concat!("goldseed/", env!("CARGO_PKG_VERSION")),
-        );
-        if let Some(host) = &probe.host {
-            request
-                .headers_mut()
-                .try_insert("host", host.clone())
-                .map_err(|error| error.to_string())?;
-        }
-        let connector = Connector::builder()
-            .tls_provider(tls::Provider::Rustls(
-                tls::rustls_provider::CryptoMode::AwsLc,
-            ))
-            .build();
-        let fetch = async {
-            let answer = connector
-                .call(request)
-                .await
-                .map_err(|error| with_causes(&error))?;
-            let status = answer.status().as_u16();
-            let location = matches!(status, 301 | 302 | 303 | 307 | 308)
-                .then(|| answer.headers().get("location").map(ToOwned::to_owned));
-            let body = read(answer.into_body()).await?;
-            Ok((ProbeAnswer { status, body }, location.flatten()))
+    /// Sends one request. Returns the next one where the answer is a redirect that is to be followed.
+    async fn request(
+        &self,
+        hop: &Hop,
+        mut connection: route::Connection,
+        cookies: &mut Cookies,
+    ) -> Result<Option<Hop>, ProbeFailure> {
+        let request = self
+            .request_of(hop, &connection, cookies)
+            .map_err(|why| ProbeFailure::answered(format!("{}: {why}", hop.shown())))?;
+        let broken = |error: &hyper::Error| {
+            let why = with_causes(error);
+            ProbeFailure::answered(format!("{}: the answer broke off: {why}", hop.shown()))
         };
-        match tokio::time::timeout(self.pace.scale(PATIENCE).max(Duration::from_secs(5)), fetch)
-            .await
-        {
-            Ok(answer) => answer,
-            Err(_) => Err("no answer in time".to_owned()),
+        let answer = connection.sender.send_request(request).await;
+        let answer = answer.map_err(|error| broken(&error))?;
+        let set = answer.headers().get_all(header::SET_COOKIE).iter();
+        for cookie in set.filter_map(|value| value.to_str().ok()) {
+            cookies.set(&hop.url, cookie);
         }
+        let status = answer.status().as_u16();
+        if status != self.status {
+            let by_balancer = is_by_balancer(&answer);
+            let refused = |reason: String| ProbeFailure {
+                reason,
+                unreachable: by_balancer,
+            };
+            let by = if by_balancer {
+                " (the load balancer by itself)"
+            } else {
+                ""
+            };
+            let shown = hop.shown();
+            return match location(&answer) {
+                Some(to) => hop
+                    .follow(self, &to)
+                    .map(Some)
+                    .map_err(|why| refused(format!("{shown} answers {status}{by} to {to}: {why}"))),
+                None if status == 407 && connection.proxied => Err(ProbeFailure::unreachable(
+                    format!("{shown}: the proxy wants a user and a password"),
+                )),
+                None => Err(refused(format!(
+                    "{shown} answers {status}{by} instead of {}",
+                    self.status
+                ))),
+            };
+        }
+        let mut page = Page::new(&self.contains, answer.headers().get(header::CONTENT_TYPE));
+        let mut body = answer.into_body();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| broken(&error))?;
+            if let Some(bytes) = frame.data_ref() {
+                page.take(bytes);
+            }
+        }
+        let size = page.size();
+        match page.missing() {
+            None => Ok(None),
+            Some(text) => Err(ProbeFailure::answered(format!(
+                "{} answers {status} without `{text}` in its {size} bytes",
+                hop.shown()
+            ))),
+        }
+    }
+
+    fn request_of(
+        &self,
+        hop: &Hop,
+        connection: &route::Connection,
+        cookies: &Cookies,
+    ) -> Result<Request<Empty<Bytes>>, String> {
+        let target = if connection.proxied && hop.url.scheme() == "http" {
+            hop.dialled()?.to_string()
+        } else {
+            hop.url[Position::BeforePath..Position::AfterQuery].to_owned()
+        };
+        let mut request = Request::get(target)
+            .body(Empty::new())
+            .map_err(|error| error.to_string())?;
+        let headers = request.headers_mut();
+        put(
+            headers,
+            "host",
+            &hop.url[Position::BeforeHost..Position::AfterPort],
+        )?;
+        put(headers, "user-agent", "goldseed")?;
+        put(headers, "accept", "*/*")?;
+        if let Some(password) = connection.authorization.clone() {
+            headers.insert(header::PROXY_AUTHORIZATION, password);
+        }
+        if let Some(credentials) = hop.authorization() {
+            put(headers, "authorization", &credentials)?;
+        }
+        if let Some(cookies) = cookies.of(&hop.url) {
+            put(headers, "cookie", &cookies)?;
+        }
+        if hop.own {
+            for (name, value) in &self.headers {
+                put(headers, name, value)?;
+            }
+        }
+        Ok(request)
+    }
+
+    /// The address without a user and a password.
+    fn shown(&self) -> String {
+        Url::parse(&self.url).map_or_else(|_| self.url.clone(), |url| route::shown(&url))
     }
 }
 
-/// The probe that follows a redirect, where it may.
-fn following(probe: &Probe, to: &str) -> Option<Probe> {
-    let same = host_of(to) == host_of(&probe.url);
-    let (scheme, authority, _) = parts(&probe.url)?;
-    let (to_scheme, to_authority, rest) = parts(to)?;
-    let url = match &probe.host {
-        _ if same => to.to_owned(),
-        // The name that was asked for: it stays with whoever was asked.
-        Some(host) if scheme == to_scheme && host_name(to_authority) == host_name(host) => {
-            format!("{scheme}://{authority}{rest}")
-        }
-        _ if probe.anywhere => {
-            return Some(Probe {
-                url: to.to_owned(),
-                host: None,
-                anywhere: true,
-            });
-        }
-        _ => return None,
-    };
-    Some(Probe {
-        url,
-        ..probe.clone()
-    })
+/// Sets a header; the error names it without its value, which may be a secret.
+fn put(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), String> {
+    let wrong = || format!("the header `{name}` cannot be sent");
+    let key = HeaderName::try_from(name).map_err(|_| wrong())?;
+    let value = HeaderValue::from_str(value).map_err(|_| wrong())?;
+    headers.insert(key, value);
+    Ok(())
 }
 
-/// Scheme, authority and what comes after it.
-fn parts(url: &str) -> Option<(&str, &str, &str)> {
-    let (scheme, rest) = url.split_once("://")?;
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    Some((scheme, &rest[..end], &rest[end..]))
-}
-
-fn host_of(url: &str) -> Option<String> {
-    parts(url).map(|(_, authority, _)| host_name(authority))
-}
-
-/// A host without its port, in small letters.
-fn host_name(authority: &str) -> String {
-    let port = authority
-        .rfind(':')
-        .filter(|at| !authority[*at..].contains(']'));
-    authority[..port.unwrap_or(authority.len())].to_lowercase()
-}
-
-/// Resolves a redirect's `Location`: a whole address, or a path of the host that was asked.
-fn absolute(from: &str, location: &str) -> Result<String, String> {
-    if location.starts_with("http://") || location.starts_with("https://") {
-        return Ok(location.to_owned());
+/// Where an answer redirects to. What is no ASCII in it is encoded, as browsers do.
+fn location(answer: &Response<Incoming>) -> Option<String> {
+    if !matches!(answer.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
     }
-    let host_ends = from.find("://").map(|at| at + 3).and_then(|start| {
-        Some(from[start..].find('/').map_or(from.len(), |at| start + at))
-            .filter(|_| location.starts_with('/'))
+    let bytes = answer.headers().get(header::LOCATION)?.as_bytes();
+    let encoded = bytes.iter().map(|byte| match byte {
+        0x80.. => format!("%{byte:02X}"),
+        ascii => char::from(*ascii).to_string(),
     });
-    match host_ends {
-        Some(end) => Ok(format!("{}{location}", &from[..end])),
-        None => Err(format!(
-            "{from} redirects to `{location}`, which is no address"
-        )),
-    }
+    Some(encoded.collect::<String>()).filter(|text| !text.is_empty())
 }
 
-async fn read(body: SdkBody) -> Result<String, String> {
-    let mut stream = aws_smithy_types::byte_stream::ByteStream::new(body);
-    let mut bytes = Vec::new();
-    while let Some(chunk) = stream.next().await {
-        bytes.extend_from_slice(&chunk.map_err(|error| with_causes(&error))?);
-        if bytes.len() >= LONGEST_BODY {
-            bytes.truncate(LONGEST_BODY);
-            break;
-        }
-    }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Probe, absolute, following};
-
-    #[test]
-    fn redirects_lead_to_whole_addresses() {
-        let to = |location| absolute("http://balancer:81/a/b?c", location);
-        assert_eq!(
-            to("https://www.shop.example/"),
-            Ok("https://www.shop.example/".into())
-        );
-        assert_eq!(to("/login"), Ok("http://balancer:81/login".into()));
-        assert!(to("login").is_err());
-        assert!(to("ftp://elsewhere/").is_err());
-    }
-
-    #[test]
-    fn a_redirect_is_followed_on_its_own_host_and_elsewhere_only_when_asked() {
-        let probe = |host: Option<&str>, anywhere| Probe {
-            url: "http://Balancer:81/a".to_owned(),
-            host: host.map(str::to_owned),
-            anywhere,
-        };
-        let to = |host, anywhere, to| {
-            following(&probe(host, anywhere), to).map(|next| (next.url, next.host.is_some()))
-        };
-        let there = |url: &str, host| Some((url.to_owned(), host));
-        assert_eq!(
-            to(None, false, "https://balancer/b"),
-            there("https://balancer/b", false)
-        );
-        assert_eq!(to(None, false, "https://shop.example/b"), None);
-        assert_eq!(
-            to(None, true, "https://shop.example/b"),
-            there("https://shop.example/b", false)
-        );
-        // The name that is asked for by a header is the balancer still, as far as it can be asked by that name.
-        let host = Some("shop.example");
-        assert_eq!(
-            to(host, false, "http://SHOP.example?b"),
-            there("http://Balancer:81?b", true)
-        );
-        assert_eq!(
-            to(host, false, "http://balancer:81/b"),
-            there("http://balancer:81/b", true)
-        );
-        assert_eq!(to(host, false, "https://shop.example/b"), None);
-        assert_eq!(
-            to(host, true, "https://shop.example/b"),
-            there("https://shop.example/b", false)
-        );
-    }
+/// Whether the load balancer answered by itself (a fixed answer, a redirect rule, a firewall), rather than for a target
+/// that failed to answer: 502, 503 and 504 are about the instances.
+fn is_by_balancer(answer: &Response<Incoming>) -> bool {
+    let server = answer.headers().get(header::SERVER);
+    server.is_some_and(|value| value.as_bytes().starts_with(b"awselb"))
+        && !matches!(answer.status().as_u16(), 502..=504)
 }

@@ -182,6 +182,54 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
+/// Reads one of a few words.
+pub fn one_of<'a>(node: &Node, review: &Review, words: &[&'a str]) -> Option<&'a str> {
+    let found = text(node, review)?;
+    let word = words.iter().find(|word| **word == found).copied();
+    if word.is_none() {
+        review
+            .error(
+                node.span.clone(),
+                format!("expected one of {}, found `{found}`", words.join(", ")),
+            )
+            .help("write one of these words");
+    }
+    word
+}
+
+/// Reads the headers of an HTTP request. A value may be a reference to a secret.
+pub fn headers(node: &Node, review: &Review) -> Option<Vec<(String, String)>> {
+    let mut headers = Vec::new();
+    for (key, node) in entries(node, review)? {
+        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        if key.text.is_empty() || !key.text.bytes().all(token) {
+            let message = format!("`{}` is not the name of a header", key.text);
+            review.error(key.span.clone(), message);
+            return None;
+        }
+        if key.text.eq_ignore_ascii_case("host") {
+            review
+                .error(key.span.clone(), "the host is not given by `headers`")
+                .help("write `host: www.example.com`");
+            return None;
+        }
+        let value = scalar(node, review)?;
+        let misspelt = (value.starts_with("ssm:") && !value.starts_with("ssm:/"))
+            || (value.starts_with("secretsmanager:") && !value.starts_with("secretsmanager:arn:"));
+        if value.is_empty() || value.chars().any(char::is_control) || misspelt {
+            review
+                .error(
+                    node.span.clone(),
+                    format!("the header `{}` has no value that can be sent", key.text),
+                )
+                .help("one line of text, or a reference to a secret: ssm:/path or secretsmanager:arn:…");
+            return None;
+        }
+        headers.push((key.text.clone(), value));
+    }
+    Some(headers)
+}
+
 /// A list's items.
 pub fn items<'a>(node: &'a Node, review: &Review) -> Option<&'a [Node]> {
     let Value::List(items) = &node.value else {

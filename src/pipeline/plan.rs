@@ -4,10 +4,13 @@
 use std::collections::BTreeMap;
 
 use crate::cloud::Tags;
-use crate::document::{Diagnostics, Review};
+use crate::document::{Diagnostics, Key, Node, Review, Value};
 use crate::id::Digest;
-use crate::recipe::{self, Bound, HttpCheck, Library, LoadError, Migrations, Purpose, Script};
-use crate::settings::{Pipeline, Seed, Settings, Watch};
+use crate::recipe::{
+    self, Bound, Header, HttpCheck, Kind, Library, LoadError, Migrations, Purpose, Recipe, Script,
+    Via,
+};
+use crate::settings::{Pipeline, Probe, RecipeUse, Request, Seed, Settings, Watch};
 
 pub use crate::settings::Source;
 
@@ -40,8 +43,69 @@ pub struct Plan {
     pub recipe_probes: Vec<HttpCheck>,
     /// The pipeline's own probes: they hold whatever the image is.
     pub own_probes: Vec<HttpCheck>,
+    /// How they reach the site, where they do not say so themselves.
+    pub site: Site,
     /// The rules of the watch.
     pub watch: Watch,
+}
+
+/// The site's public address, and how checks through the load balancer reach it.
+#[derive(Clone, Debug, Default)]
+pub struct Site {
+    /// `https://www.example.com`.
+    pub url: Option<String>,
+    /// Whether the load balancer is asked by https.
+    pub https: Option<bool>,
+    /// Where requests are sent to, and from.
+    pub via: Option<Via>,
+    /// More headers.
+    pub headers: Vec<Header>,
+    /// The address to connect to.
+    pub resolve: Option<String>,
+    /// Whether any certificate is accepted.
+    pub insecure: bool,
+    /// The time in which a page must be there.
+    pub slower_than: Option<std::time::Duration>,
+}
+
+impl Site {
+    fn of(site: &crate::settings::Site) -> Self {
+        let request = &site.request;
+        Self {
+            url: site.url.clone(),
+            https: site.https,
+            via: request.via.and_then(Via::named),
+            headers: headers(request),
+            resolve: request.resolve.clone(),
+            insecure: request.insecure,
+            slower_than: request.slower_than,
+        }
+    }
+}
+
+fn headers(request: &Request) -> Vec<Header> {
+    let all = request.headers.iter().cloned();
+    all.map(|(name, value)| Header::of(name, value)).collect()
+}
+
+/// A pipeline's own probe as a check.
+fn own_probe(probe: &Probe) -> HttpCheck {
+    let request = &probe.request;
+    HttpCheck {
+        path: probe.url.clone(),
+        host: None,
+        https: None,
+        headers: headers(request),
+        resolve: request.resolve.clone(),
+        insecure: request.insecure,
+        via: request.via.and_then(Via::named),
+        slower_than: request.slower_than,
+        status: probe.status,
+        contains: probe.contains.clone().into_iter().collect(),
+        // As a visitor's browser.
+        anywhere: true,
+        within: std::time::Duration::ZERO,
+    }
 }
 
 /// The steps `on: migrate` of all recipes.
@@ -107,15 +171,7 @@ impl Plan {
             .bind(&settings.text, pipeline.name_span.clone(), None)
             .map_err(PlanError::Invalid)?;
         let recipe_probes = recipe::balancer_checks(bound).map_err(PlanError::Invalid)?;
-        let own_probes = pipeline.probes.iter().map(|probe| HttpCheck {
-            path: probe.url.clone(),
-            host: None,
-            status: probe.status,
-            contains: probe.contains.clone().into_iter().collect(),
-            // As a visitor's browser.
-            anywhere: true,
-            within: std::time::Duration::ZERO,
-        });
+        let own_probes = pipeline.probes.iter().map(own_probe);
         let compile = |recipes: &[Bound], purpose| {
             recipe::compile(recipes, purpose).map_err(PlanError::Invalid)
         };
@@ -144,6 +200,7 @@ impl Plan {
             generalise: compile(&[generalise], Purpose::Alone)?,
             recipe_probes,
             own_probes: own_probes.collect(),
+            site: Site::of(&pipeline.site),
             watch: pipeline.watch,
         })
     }
@@ -185,7 +242,10 @@ impl Plan {
 
     /// The digests by section, shortened: what a resumed run compares.
     pub fn sections(&self) -> BTreeMap<String, String> {
-        let probes = format!("{:?} {:?}", self.recipe_probes, self.own_probes);
+        let probes = format!(
+            "{:?} {:?} {:?}",
+            self.recipe_probes, self.own_probes, self.site
+        );
         let sections = [
             ("source", Digest::of(format!("{:?}", self.source))),
             ("seed", Digest::of(format!("{:?}", self.seed))),
@@ -231,7 +291,11 @@ fn bind(
     for used in &pipeline.recipes {
         let span = used.name_span.clone();
         match library.load(&used.name) {
-            Ok(recipe) => match recipe.bind(&settings.text, span, Some(&used.values)) {
+            Ok(recipe) => match recipe.bind(
+                &settings.text,
+                span,
+                Some(&with_site(used, &recipe, pipeline)),
+            ) {
                 Ok(recipe) => bound.push(recipe),
                 Err(mistakes) => review.absorb(mistakes),
             },
@@ -248,6 +312,31 @@ fn bind(
         }
     }
     review.finish(bound).map_err(PlanError::Invalid)
+}
+
+/// The values of a recipe, with the site's address as its `url` where it wants one and none is given.
+fn with_site(used: &RecipeUse, recipe: &Recipe, pipeline: &Pipeline) -> Node {
+    let mut values = used.values.clone();
+    let wanted = recipe.parameters().iter().any(|parameter| {
+        parameter.name == "url"
+            && parameter.default.is_none()
+            && matches!(parameter.kind, Kind::Text(_))
+    });
+    if let (Value::Map(entries), Some(url), true) = (&mut values.value, &pipeline.site.url, wanted)
+        && entries.iter().all(|(key, _)| key.text != "url")
+    {
+        let span = pipeline.site.span.clone();
+        let key = Key {
+            text: "url".to_owned(),
+            span: span.clone(),
+        };
+        let value = Value::Text {
+            text: url.clone(),
+            plain: false,
+        };
+        entries.push((key, Node { value, span }));
+    }
+    values
 }
 
 fn load_error(error: LoadError) -> PlanError {

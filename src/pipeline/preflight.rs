@@ -77,14 +77,31 @@ pub(super) struct Ready {
     /// The name of the other environment that the image was built for, to which a person consented.
     #[serde(rename = "fe", default, skip_serializing_if = "Option::is_none")]
     pub(super) from_environment: Option<String>,
+    /// The positions of the probes that the watch leaves out, because they did not reach the site before the swap.
+    #[serde(rename = "u", default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) left_out: Vec<u16>,
+    /// How many probes accept any certificate, if any do.
+    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
+    pub(super) insecure: Option<u16>,
 }
 
 impl Outcome for Ready {
     fn outcome(&self) -> String {
-        format!(
+        let mut text = format!(
             "{} instead of {}, health before: {}",
             self.target, self.previous, self.health
-        )
+        );
+        let insecure = self.insecure.unwrap_or_default();
+        let counts = [
+            (self.left_out.len(), "checks left out as unreachable"),
+            (insecure.into(), "checks that accept any certificate"),
+        ];
+        for (count, what) in counts {
+            if count > 0 {
+                text = format!("{text}, {what}: {count}");
+            }
+        }
+        text
     }
 }
 
@@ -122,11 +139,13 @@ pub(super) const LAUNCH: &str = "aws:autoscaling:launchconfiguration";
 pub(super) async fn early(
     context: &Context<'_>,
     accept_downtime: bool,
+    accept_unreachable: bool,
 ) -> Result<(), PipelineError> {
     let facts = facts(context, accept_downtime, None).await?;
     let mut list = refusals(&facts);
     list.extend(way_back::refusal(context, &facts, Warnings::Shown).await?);
-    list.extend(probes::own_must_pass(context, &facts.environment).await);
+    let probed = probes::before(context, &facts.environment).await;
+    list.extend(probed.refusals(accept_unreachable));
     list.extend(quarantine::same_recipes(context, &facts.environment).await?);
     if facts.bridged {
         list.extend(version::refusals(context, &facts.environment, true).await);
@@ -152,7 +171,11 @@ pub(super) async fn promotion(
             let facts = facts(context, wish.accept_downtime, Some(&id)).await?;
             let mut list = refusals(&facts);
             list.extend(way_back::refusal(context, &facts, Warnings::Silent).await?);
-            list.extend(probes::own_must_pass(context, &facts.environment).await);
+            let probed = probes::before(context, &facts.environment).await;
+            list.extend(probed.refusals(wish.accept_unreachable));
+            if let Some(note) = probes::front_page_only(context.plan) {
+                context.cloud.events().note(note);
+            }
             let golden = match image::choose(context, &facts.environment, wish).await? {
                 Ok(golden) => golden,
                 Err(refusal) => {
@@ -187,7 +210,7 @@ pub(super) async fn promotion(
                     golden.id
                 ));
             }
-            ready(context, &facts, BaseImage::Custom(golden.id), from).await
+            ready(context, &facts, BaseImage::Custom(golden.id), from, &probed).await
         },
     );
     ready.await.map_err(PipelineError::from)
@@ -266,7 +289,9 @@ pub(super) async fn ready(
     facts: &Facts,
     target: BaseImage,
     from_environment: Option<String>,
+    probed: &probes::Before,
 ) -> Result<Ready, PipelineError> {
+    probed.note(context);
     let deployed = facts.deployed();
     let deployed =
         deployed.ok_or_else(|| PipelineError::Disturbed("no deployed settings".into()))?;
@@ -293,7 +318,9 @@ pub(super) async fn ready(
             .clone()
             .unwrap_or_else(|| facts.environment.health.clone()),
         version: facts.environment.version.clone(),
-        failing: probes::failing_before(context, &facts.environment).await,
+        failing: probed.failing(),
+        left_out: probed.unreachable(),
+        insecure: probes::insecure(context.plan),
         from_environment,
     })
 }

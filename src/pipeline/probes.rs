@@ -1,10 +1,26 @@
 //! Probes: what is asked through the load balancer, before a swap for comparison and in each look of a watch.
 
+use std::time::Duration;
+
 use super::preflight::{self, Refusal};
 use super::{Context, Plan};
-use crate::cloud::{CloudError, Environment, Probe, tags};
+use crate::cloud::{CloudError, Environment, ProbeFailure, tags};
 use crate::id::ImageId;
 use crate::recipe::HttpCheck;
+
+mod transport;
+
+/// How long after a failure a probe is sent once more.
+const ONCE_MORE_AFTER: Duration = Duration::from_secs(5);
+
+/// The way out where the application answers a probe, though not as it should.
+const FAILING: &str = "mend it, or the way from this machine to it, or take it out of `probes:`: an image is taken back \
+                       when a probe fails";
+
+/// The way out where a check does not reach the application.
+const UNREACHABLE: &str = "no image cures that: say in goldseed.yaml how the site is reached (`site: https://www.example.com`; \
+                           `via: dns` goes by its public name, `via: instance` asks from an instance; the manual of \
+                           recipes has more), or use --accept-unreachable, which leaves such checks out of the watch";
 
 /// Returns what is asked while an image is watched: the recipes' checks belong to images of those recipes, an earlier
 /// image knows nothing of them. The pipeline's own probes come first, so that a position means the same probe always.
@@ -34,105 +50,150 @@ fn all(plan: &Plan) -> Vec<HttpCheck> {
     own.chain(&plan.recipe_probes).cloned().collect()
 }
 
-/// Asks every probe once before a swap, and returns the positions of those that fail already. That alone is no reason
-/// to refuse: the image may bring the page that is asked for.
-pub(super) async fn failing_before(context: &Context<'_>, environment: &Environment) -> Vec<u16> {
-    let mut failing = Vec::new();
-    for (position, check) in (0_u16..).zip(all(context.plan)) {
-        if let Err(reason) = ask(context, environment, &check).await {
-            context.cloud.events().note(format!(
-                "before anything was done a probe fails already: {reason}"
-            ));
-            failing.push(position);
-        }
-    }
-    failing
+/// What failed before a swap, twice in a row from the same place.
+#[derive(Debug, Default)]
+pub(super) struct Before(Vec<Failed>);
+
+#[derive(Debug)]
+struct Failed {
+    position: u16,
+    /// Whether it is the pipeline's own probe, and not a recipe's check.
+    own: bool,
+    failure: ProbeFailure,
 }
 
-/// Refuses a promotion that the pipeline's own probes would take back whatever its image is: they hold for what serves
-/// now as well, and where they fail already, it is the probe, or the way from here to it.
-pub(super) async fn own_must_pass(
-    context: &Context<'_>,
-    environment: &Environment,
-) -> Vec<Refusal> {
-    let mut list = Vec::new();
-    for check in &context.plan.own_probes {
-        if let Err(reason) = ask(context, environment, check).await {
-            list.push(Refusal::new(
-                format!("before anything was done a probe of the pipeline fails: {reason}"),
-                "mend it, or the way from this machine to it, or take it out of `probes:`: an image is taken back when \
-                 a probe fails",
-            ));
+/// Asks every probe before a swap, and those that fail once more.
+pub(super) async fn before(context: &Context<'_>, environment: &Environment) -> Before {
+    let plan = context.plan;
+    let mut failed = Vec::new();
+    for (position, check) in (0_u16..).zip(all(plan)) {
+        if transport::ask(context, environment, &check).await.is_ok() {
+            continue;
+        }
+        // One stumble is no reason.
+        let pause = context.cloud.pace().scale(ONCE_MORE_AFTER);
+        context.cloud.pause(pause).await;
+        if let Err(failure) = transport::ask(context, environment, &check).await {
+            failed.push(Failed {
+                position,
+                own: usize::from(position) < plan.own_probes.len(),
+                failure,
+            });
         }
     }
-    list
+    Before(failed)
 }
 
-/// Sends every probe; the first that fails is the reason, those that passed before the swap before the others.
-pub(super) async fn send(
-    context: &Context<'_>,
-    environment: &Environment,
-    probes: &[HttpCheck],
-    failing_before: &[u16],
-) -> Result<(), String> {
-    let mut known = Ok(());
-    for (position, check) in (0_u16..).zip(probes) {
-        match ask(context, environment, check).await {
-            Ok(()) => {}
-            Err(reason) if failing_before.contains(&position) => {
-                known = known
-                    .and_then(|()| Err(format!("{reason} (it failed before the swap as well)")));
+impl Before {
+    /// Refuses a promotion that would be taken back whatever its image is. The pipeline's own probes hold for what serves
+    /// now as well; and no image cures a check that cannot reach the application from here.
+    pub(super) fn refusals(&self, accept_unreachable: bool) -> Vec<Refusal> {
+        let refusal = |failed: &Failed| {
+            let reason = &failed.failure.reason;
+            let what = if failed.own {
+                "a probe of the pipeline fails"
+            } else {
+                "a check of a recipe does not reach the site"
+            };
+            let way_out = if failed.failure.unreachable {
+                UNREACHABLE
+            } else {
+                FAILING
+            };
+            Refusal::new(
+                format!("before anything was done {what}: {reason}"),
+                way_out,
+            )
+        };
+        let standing = self.0.iter().filter(|failed| {
+            if failed.failure.unreachable {
+                !accept_unreachable
+            } else {
+                failed.own
             }
-            Err(reason) => return Err(reason),
+        });
+        standing.map(refusal).collect()
+    }
+
+    /// The positions of those that the application answers, though not as it should. That alone is no reason to refuse:
+    /// the image may bring the page that is asked for.
+    pub(super) fn failing(&self) -> Vec<u16> {
+        let answered = self.0.iter().filter(|failed| !failed.failure.unreachable);
+        answered.map(|failed| failed.position).collect()
+    }
+
+    /// The positions of those that never reach the application, and so say nothing of an image.
+    pub(super) fn unreachable(&self) -> Vec<u16> {
+        let unreachable = self.0.iter().filter(|failed| failed.failure.unreachable);
+        unreachable.map(|failed| failed.position).collect()
+    }
+
+    /// Prints what failed and what follows from it.
+    pub(super) fn note(&self, context: &Context<'_>) {
+        for Failed { failure, .. } in &self.0 {
+            let reason = &failure.reason;
+            let text = if failure.unreachable {
+                format!("a check is left out, because it does not reach the site: {reason}")
+            } else {
+                format!("before anything was done a probe fails already: {reason}")
+            };
+            context.cloud.events().note(text);
         }
     }
-    known
 }
 
-async fn ask(
-    context: &Context<'_>,
-    environment: &Environment,
-    check: &HttpCheck,
-) -> Result<(), String> {
-    let url = url_of(check, environment)?;
-    let probe = Probe {
-        url: url.clone(),
-        host: check.host.clone(),
-        anywhere: check.anywhere,
+/// What a promotion cannot see, where its checks ask for the front page alone.
+pub(super) fn front_page_only(plan: &Plan) -> Option<String> {
+    let all = all(plan);
+    let is_front = |check: &HttpCheck| {
+        let path = match check.path.split_once("://") {
+            Some((_, rest)) => rest.split_once('/').map_or("", |(_, path)| path),
+            None => check.path.trim_start_matches('/'),
+        };
+        // The page of the recipe install-php-app asks nothing of the application.
+        let path = path.split(['?', '#']).next().unwrap_or_default();
+        matches!(
+            path,
+            "" | "index.php" | "index.html" | "goldseed-health.php"
+        )
     };
-    let answer = context
-        .cloud
-        .probe(&probe, check.status)
-        .await
-        .map_err(|reason| format!("{url}: {reason}"))?;
-    if answer.status != check.status {
-        return Err(format!(
-            "{url} answers {} instead of {}",
-            answer.status, check.status
-        ));
-    }
-    let missing = check
-        .contains
-        .iter()
-        .find(|text| !answer.body.contains(*text));
-    missing.map_or(Ok(()), |text| {
-        Err(format!(
-            "{url} answers {} without `{text}` in it",
-            answer.status
-        ))
+    (!all.is_empty() && all.iter().all(is_front)).then(|| {
+        format!(
+            "the checks of {} ask for the front page alone: what breaks on other pages is not seen. Name some under \
+             `probes:`, such as the login, a search, a page of content",
+            plan.pipeline
+        )
     })
 }
 
-fn url_of(check: &HttpCheck, environment: &Environment) -> Result<String, String> {
-    if check.path.starts_with("http://") || check.path.starts_with("https://") {
-        return Ok(check.path.clone());
+/// How many of the probes accept any certificate, if any do.
+pub(super) fn insecure(plan: &Plan) -> Option<u16> {
+    let all = all(plan);
+    let insecure = all
+        .iter()
+        .filter(|check| transport::resolved(check, &plan.site).insecure)
+        .count();
+    (insecure > 0).then(|| u16::try_from(insecure).unwrap_or(u16::MAX))
+}
+
+/// Sends probes, each with its position; the first that fails is the reason, those that passed before the swap before the
+/// others.
+pub(super) async fn send(
+    context: &Context<'_>,
+    environment: &Environment,
+    probes: &[(u16, HttpCheck)],
+    failing_before: &[u16],
+) -> Result<(), String> {
+    let mut known = Ok(());
+    for (position, check) in probes {
+        match transport::ask(context, environment, check).await {
+            Ok(()) => {}
+            Err(ProbeFailure { reason, .. }) if failing_before.contains(position) => {
+                known = known
+                    .and_then(|()| Err(format!("{reason} (it failed before the swap as well)")));
+            }
+            Err(failure) => return Err(failure.reason),
+        }
     }
-    let endpoint = environment
-        .endpoint
-        .as_ref()
-        .ok_or("the environment has no address yet")?;
-    Ok(format!(
-        "http://{endpoint}/{}",
-        check.path.trim_start_matches('/')
-    ))
+    known
 }

@@ -8,7 +8,7 @@ mod clearing;
 mod target;
 
 use super::preflight::{self, Ready};
-use super::{Context, PipelineError, Promoted, Trouble, quarantine, swap, watch};
+use super::{Context, PipelineError, Promoted, Trouble, probes, quarantine, swap, watch};
 pub use by_hand::{for_a_person, under_way};
 pub(super) use clearing::{clear, no_failed_draft};
 
@@ -185,7 +185,9 @@ pub(super) async fn to_earlier(
                                 .events()
                                 .warn(format!("{}; the rollback is done all the same", due.reason));
                         }
-                        preflight::ready(context, &facts, target, from).await
+                        // What is not reached now is no reason to stay.
+                        let probed = probes::before(context, &facts.environment).await;
+                        preflight::ready(context, &facts, target, from, &probed).await
                     }
                     Err(refusal) => {
                         list.push(refusal);

@@ -119,7 +119,9 @@ pub(super) async fn until_judged(
     };
     let mut probes = None;
     let since = crate::pace::now();
-    let clock = cloud.pace().deadline(plan.watch.deadline);
+    // Machines that die do so in their own time: a soak must outlast that.
+    let pace = cloud.pace().of_machines();
+    let clock = pace.deadline(plan.watch.deadline);
     let mut samples = Vec::new();
     let mut shown = std::collections::BTreeSet::new();
     let mut malformed = 0;
@@ -140,7 +142,7 @@ pub(super) async fn until_judged(
                 renews = true;
             }
         }
-        let at = cloud.pace().unscale(clock.elapsed()).as_secs();
+        let at = pace.unscale(clock.elapsed()).as_secs();
         let sample = match look_once(context, at, watched, &mut probes).await {
             Ok((environment, sample)) => {
                 malformed = 0;
@@ -227,7 +229,7 @@ fn unknown(at: u64, least: usize, before: Option<&Sample>, error: &CloudError) -
 #[derive(Clone, Copy, Debug)]
 struct Ask<'a> {
     least: usize,
-    probes: &'a [HttpCheck],
+    probes: &'a [(u16, HttpCheck)],
     failing_before: &'a [u16],
     /// What is deployed where the settings name no image.
     unnamed: Option<&'a ImageId>,
@@ -249,7 +251,7 @@ async fn look_once(
     context: &Context<'_>,
     at: u64,
     watched: &Watched<'_>,
-    probes: &mut Option<Vec<HttpCheck>>,
+    probes: &mut Option<Vec<(u16, HttpCheck)>>,
 ) -> Result<(Environment, Sample), CloudError> {
     let failing = &watched.ready.failing;
     let forward = watched.direction == Direction::Forward;
@@ -258,9 +260,12 @@ async fn look_once(
     } else {
         let all = probes::of_image(context, watched.target).await?;
         // What failed before the swap does not come right by going back.
-        let fit = |position: u16| forward || !failing.contains(&position);
-        let fit = (0..).zip(all).filter(|(position, _)| fit(*position));
-        probes.insert(fit.map(|(_, check)| check).collect())
+        let left_out = &watched.ready.left_out;
+        let fit = |position: &u16| {
+            !left_out.contains(position) && (forward || !failing.contains(position))
+        };
+        let all = (0..).zip(all);
+        probes.insert(all.filter(|(position, _)| fit(position)).collect())
     };
     let ask = Ask {
         least: watched.ready.least,

@@ -316,7 +316,7 @@ impl Compiler {
             return self.push(info, Call::Skip);
         }
         let review = Review::of(&bound.recipe.0.source);
-        let body = interpolate::resolve(&check.body, &scope, &verify::SHELL, &[], &review);
+        let body = verify::resolved(&check.body, &scope, &review);
         let work = if review.count() == 0 {
             verify::read(check, &body, &review)
         } else {
@@ -325,6 +325,7 @@ impl Compiler {
         self.found.extend(review.take());
         if let Some(mut work) = work {
             work.platform = platform(check);
+            self.secrets |= !work.secrets.is_empty();
             self.push(
                 info,
                 Call::Step {

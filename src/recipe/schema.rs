@@ -29,7 +29,7 @@ enum Form {
 }
 
 /// The forms of keys that are not text, by their names; of one type alone where the first part is not empty.
-const FORMS: [(&str, &str, Form); 38] = [
+const FORMS: [(&str, &str, Form); 42] = [
     ("archive", "strip", Form::Number),
     ("command", "env", Form::Settings),
     ("cron", "env", Form::Settings),
@@ -37,7 +37,15 @@ const FORMS: [(&str, &str, Form); 38] = [
     ("group", "gid", Form::Number),
     ("group", "system", Form::Flag),
     ("http", "follow", Form::Choice(&["anywhere"])),
+    ("http", "headers", Form::Settings),
+    ("http", "https", Form::Flag),
+    ("http", "insecure", Form::Flag),
     ("http", "status", Form::Number),
+    (
+        "http",
+        "via",
+        Form::Choice(&["balancer", "dns", "instance"]),
+    ),
     ("include", "with", Form::Tree),
     ("ini", "set", Form::Tree),
     ("mount", "options", Form::Texts),
@@ -103,7 +111,7 @@ fn document() -> Value {
             },
             "steps": {"type": "array", "items": items(steps, "Steps", step_frame(), &[])},
             "handlers": {"type": "object", "additionalProperties": handler()},
-            "verify": {"type": "array", "items": items(checks, "Checks", check_frame(), &["within", "path"])},
+            "verify": {"type": "array", "items": items(checks, "Checks", check_frame(), &["within"])},
         },
     })
 }
@@ -193,8 +201,15 @@ fn body(name: &str, keys: &[&str], more: &[&str]) -> Value {
     if keys.is_empty() {
         return json!({});
     }
+    // A check that can also be made through the balancer has further keys there.
+    let there: &[&str] = if name == "http" {
+        &verify::AT_BALANCER
+    } else {
+        &[]
+    };
     let properties: Map<String, Value> = keys
         .iter()
+        .chain(there)
         .chain(more)
         .map(|key| ((*key).to_owned(), form(form_of(name, key))))
         .collect();
@@ -252,7 +267,8 @@ mod tests {
             let checks = verify::CHECKS
                 .iter()
                 .any(|one| one.name == name && one.keys.contains(&key));
-            steps || checks
+            let there = name == "http" && verify::AT_BALANCER.contains(&key);
+            steps || checks || there
         };
         for (name, key, _) in FORMS {
             assert!(known(name, key), "{name} has no key {key}");

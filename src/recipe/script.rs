@@ -87,11 +87,7 @@ pub(super) fn assemble(body: &str, secrets: bool) -> (String, Digest) {
     if secrets {
         library.push_str(SECRETS);
     }
-    let library: String = library
-        .lines()
-        .filter(|line| !line.is_empty() && !line.trim_start().starts_with('#'))
-        .flat_map(|line| [line, "\n"])
-        .collect();
+    let library = without_comments(&library);
     // A killed command's code, or one that Run Command would take for a word of its own, must not get out.
     let run = if secrets {
         "{ ( gs_all ); printf '%s\\n' \"$?\" > \"$gs_work/code\"; printf '@@%s end\\n' \"$gs_nonce\"; } 2>&1 | gs_mask\n\
@@ -106,6 +102,33 @@ pub(super) fn assemble(body: &str, secrets: bool) -> (String, Digest) {
          trap gs_close EXIT\ntrap 'exit 1' HUP INT TERM\ngs_open\n{run}[ \"$gs_code\" = 0 ] || exit 1\n"
     );
     (text, digest)
+}
+
+/// One function of the library by itself, for an instance on which recipes may be at work: it shares no file with them.
+/// What earlier ones left in memory is removed.
+pub(super) fn alone(call: &str, secrets: bool) -> String {
+    let library = [
+        include_str!("prelude.sh"),
+        include_str!("checks.sh"),
+        if secrets { SECRETS } else { "" },
+    ]
+    .concat();
+    let library = without_comments(&library);
+    format!(
+        "#!/bin/sh\n{library}gs_nonce=probe\n\
+         for gs_old in /run/goldseed/units/goldseed-*-probe-a*; do\n\
+         [ ! -s \"$gs_old/code\" ] || rm -rf \"$gs_old\" \"/var/lib/goldseed/started/${{gs_old##*/}}\"\ndone\n\
+         mkdir -p \"$gs_runtime\" && mkdir -m 0700 \"$gs_work\" || exit 1\n\
+         trap 'rm -rf \"$gs_work\"' EXIT\ntrap 'exit 1' HUP INT TERM\n{call}\n"
+    )
+}
+
+fn without_comments(library: &str) -> String {
+    library
+        .lines()
+        .filter(|line| !line.is_empty() && !line.trim_start().starts_with('#'))
+        .flat_map(|line| [line, "\n"])
+        .collect()
 }
 
 /// Whether a script's body mentions one of a part's functions.

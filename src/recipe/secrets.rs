@@ -58,6 +58,33 @@ impl SecretReference {
     }
 }
 
+impl SecretReference {
+    /// The name by which Parameter Store gives out the value; it has names for the secrets of Secrets Manager, too.
+    pub fn parameter(&self) -> String {
+        match self.store {
+            Store::Parameter => self.name.clone(),
+            Store::SecretsManager => {
+                let id = self.name.rsplit(":secret:").next().unwrap_or(&self.name);
+                // Six random characters end an ARN, and are no part of the name.
+                let name = match id.rsplit_once('-') {
+                    Some((name, random)) if random.len() == 6 => name,
+                    _ => id,
+                };
+                format!("/aws/reference/secretsmanager/{name}")
+            }
+        }
+    }
+
+    /// Picks the secret's text out of the value that is stored; none where it is not in it.
+    pub fn pick(&self, stored: &str) -> Option<String> {
+        let Some(key) = &self.key else {
+            return Some(stored.to_owned());
+        };
+        let object = serde_json::from_str::<serde_json::Value>(stored).ok()?;
+        Some(object.get(key)?.as_str()?.to_owned())
+    }
+}
+
 /// What names of parameters and secrets may hold; nothing of it needs quoting in JSON.
 fn allowed(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"/_.-:+=@!".contains(&byte)

@@ -56,19 +56,15 @@ pub(crate) fn with_samples(recipe: &Recipe, review: &Review) {
     }
     for check in &content.checks {
         name(check, &scope, review);
-        attempt(
-            &check.body,
-            &scope,
-            &verify::SHELL,
-            review,
-            |node, review| {
-                if check.at_balancer {
-                    drop(verify::balancer(node, review));
-                } else {
-                    drop(verify::read(check, node, review));
-                }
-            },
-        );
+        let before = review.count();
+        let resolved = verify::resolved(&check.body, &scope, review);
+        judge(&resolved, before, &scope, review, |node, review| {
+            if check.at_balancer {
+                drop(verify::balancer(node, review));
+            } else {
+                drop(verify::read(check, node, review));
+            }
+        });
     }
     for handler in &content.handlers {
         attempt(
@@ -97,15 +93,25 @@ fn attempt(
     review: &Review,
     read: impl FnOnce(&Node, &Review),
 ) {
-    let source = review.source();
     let before = review.count();
     let resolved = interpolate::resolve(body, scope, shell, &secrets_of(body), review);
+    judge(&resolved, before, scope, review, read);
+}
+
+/// Reads what was resolved, unless more mistakes were found in it than there were before.
+fn judge(
+    resolved: &Node,
+    before: usize,
+    scope: &Scope,
+    review: &Review,
+    read: impl FnOnce(&Node, &Review),
+) {
     // What a reference left unresolved was reported; reading on would report it twice.
     if review.count() > before {
         return;
     }
-    let found = Review::of(source);
-    read(&resolved, &found);
+    let found = Review::of(review.source());
+    read(resolved, &found);
     keep_certain(found.take(), scope, review);
 }
 

@@ -13,7 +13,7 @@ use super::Source;
 const MOST_TAGS: usize = 30;
 
 /// Reads text and refuses what `fits` refuses; `expected` completes "expected …".
-fn fitting(
+pub(super) fn fitting(
     node: &Node,
     review: &Review,
     expected: &str,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::document::{self, Fields, Key, Node, Review, Value};
 
-use super::{Pipeline, Probe, RecipeUse, Seed, Watch, form};
+use super::{Pipeline, RecipeUse, Seed, Watch, form, site};
 
 /// What `defaults` says for all pipelines.
 #[derive(Debug, Default)]
@@ -72,6 +72,7 @@ fn pipeline(key: &Key, node: &Node, defaults: &Defaults, review: &Review) -> Opt
         "seed",
         "recipes",
         "watch",
+        "site",
         "probes",
     ];
     let fields = Fields::of(node, what, &known, review)?;
@@ -82,7 +83,8 @@ fn pipeline(key: &Key, node: &Node, defaults: &Defaults, review: &Review) -> Opt
     let seed = fields.optional("seed", |node, review| seed(node, &defaults.seed, review));
     let recipes = fields.required("recipes", recipes);
     let watch = fields.optional("watch", |node, review| watch(node, defaults.watch, review));
-    let probes = fields.optional("probes", probes).unwrap_or_default();
+    let site = fields.optional("site", site::site).unwrap_or_default();
+    let probes = fields.optional("probes", site::probes).unwrap_or_default();
     Some(Pipeline {
         name: key.text.clone(),
         name_span: key.span.clone(),
@@ -92,6 +94,7 @@ fn pipeline(key: &Key, node: &Node, defaults: &Defaults, review: &Review) -> Opt
         seed: seed.unwrap_or_else(|| defaults.seed.clone()),
         recipes: recipes?,
         watch: watch.unwrap_or(defaults.watch),
+        site,
         probes,
     })
 }
@@ -242,34 +245,8 @@ fn recipe(node: &Node, review: &Review) -> Option<RecipeUse> {
     })
 }
 
-fn probes(node: &Node, review: &Review) -> Option<Vec<Probe>> {
-    let items = document::items(node, review)?;
-    all(items.iter().map(|item| probe(item, review)))
-}
-
-fn probe(node: &Node, review: &Review) -> Option<Probe> {
-    let fields = Fields::of(node, "a probe", &["url", "contains", "status"], review)?;
-    let url = fields.required("url", form::url);
-    let contains = fields.optional("contains", document::text);
-    if contains.is_some_and(str::is_empty)
-        && let Some(node) = fields.get("contains")
-    {
-        review
-            .error(node.span.clone(), "every page contains an empty text")
-            .help("leave the key out, or name a text of the page");
-    }
-    let status = fields.optional("status", |node, review| {
-        form::number(node, review, "a status", 200..=599)
-    });
-    Some(Probe {
-        url: url?,
-        contains: contains.map(str::to_owned),
-        status: status.unwrap_or(200),
-    })
-}
-
 /// All values, if all could be read; unlike `collect` it does not stop at the first that could not.
-fn all<T>(values: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
+pub(super) fn all<T>(values: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
     let values: Vec<Option<T>> = values.collect();
     values.into_iter().collect()
 }

@@ -27,6 +27,7 @@ mod migrations;
 mod nonsense;
 mod pipeline;
 mod promotion;
+mod reachability;
 mod reboot;
 mod recipe_tests;
 mod recipe_verbs;

@@ -36,6 +36,7 @@ mod moodle;
 mod mounts;
 mod mutations;
 mod optional;
+mod pages;
 mod php;
 mod platforms;
 mod reboots;

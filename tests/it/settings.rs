@@ -238,3 +238,83 @@ fn filled_in(text: &str) -> String {
         .replace("<address of the database>", "db.example.com")
         .replace("<address of the administrator>", "admin@example.com")
 }
+
+#[test]
+fn a_site_says_its_address_and_how_it_is_reached() {
+    let of = |lines: &str| {
+        let settings = parse(&pipeline(lines))?;
+        Ok::<_, String>(settings.pipelines["shop"].clone())
+    };
+    let shop = of("site: https://www.example.com/").unwrap();
+    assert_eq!(shop.site.url.as_deref(), Some("https://www.example.com"));
+    assert_eq!(shop.site.https, None);
+    assert_eq!(of("").unwrap().site.url, None);
+
+    let shop = of(
+        "site: {url: \"https://www.example.com:8443\", https: false, via: instance, resolve: \"203.0.113.7:8080\",\n  \
+           insecure: true, slower-than: 8s, headers: {X-Origin: ssm:/shop/origin, X-Count: 3}}\n\
+         probes: [{url: \"https://www.example.com/a\", via: balancer, slower-than: 9s}]",
+    )
+    .unwrap();
+    let request = &shop.site.request;
+    assert_eq!(shop.site.https, Some(false));
+    assert_eq!(request.via, Some("instance"));
+    assert_eq!(request.resolve.as_deref(), Some("203.0.113.7:8080"));
+    assert!(request.insecure);
+    assert_eq!(request.slower_than, Some(Duration::from_secs(8)));
+    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let headers = [
+        header("X-Origin", "ssm:/shop/origin"),
+        header("X-Count", "3"),
+    ];
+    assert_eq!(request.headers, headers);
+    assert_eq!(shop.probes[0].request.via, Some("balancer"));
+    assert_eq!(
+        shop.probes[0].request.slower_than,
+        Some(Duration::from_secs(9))
+    );
+
+    for (wrong, why) in [
+        ("site: www.example.com", "begins with http:// or https://"),
+        ("site: https://www.example.com/shop", "has more than a host"),
+        (
+            "site: \"https://me:secret@www.example.com\"",
+            "has more than a host",
+        ),
+        (
+            "site: {via: cdn}",
+            "expected one of balancer, dns, instance, found `cdn`",
+        ),
+        ("site: {adress: x}", "unknown key `adress`"),
+        (
+            "site: {headers: {Host: x}}",
+            "the host is not given by `headers`",
+        ),
+        (
+            "site: {headers: {\"A b\": x}}",
+            "is not the name of a header",
+        ),
+        (
+            "site: {headers: {X-A: \"ssm:origin\"}}",
+            "has no value that can be sent",
+        ),
+        (
+            "site: {headers: {X-A: \"a\\r\\nX-B: b\"}}",
+            "has no value that can be sent",
+        ),
+        (
+            "site: {resolve: \"https://x\"}",
+            "expected a host or an IP address",
+        ),
+        ("site: {slower-than: 0s}", "a page has between 1s and 2m"),
+        ("site: {slower-than: 5}", "expected a duration"),
+        ("site: {insecure: maybe}", "expected true or false"),
+        (
+            "probes: [{url: \"https://x/\", https: true}]",
+            "unknown key `https`",
+        ),
+    ] {
+        let said = of(wrong).unwrap_err();
+        assert!(said.contains(why), "{wrong}: {said}");
+    }
+}

@@ -14,9 +14,11 @@ pub(in crate::cli) enum Work {
         image: Option<String>,
         accept_downtime: bool,
         from_environment: Option<String>,
+        accept_unreachable: bool,
     },
     Rebuild {
         accept_downtime: bool,
+        accept_unreachable: bool,
     },
     Rollback {
         reason: String,
@@ -79,18 +81,31 @@ impl Work {
                 image,
                 accept_downtime,
                 from_environment,
+                ..
             } => {
                 let accepted = accepts(*accept_downtime, from_environment.as_ref());
                 (image.clone(), None, accepted)
             }
-            Self::Rebuild { accept_downtime } => (None, None, accepts(*accept_downtime, None)),
+            Self::Rebuild {
+                accept_downtime, ..
+            } => (None, None, accepts(*accept_downtime, None)),
             Self::Rollback { reason, accepted } => (None, Some(reason.clone()), accepted.clone()),
+        };
+        let unreachable = match self {
+            Self::Promote {
+                accept_unreachable, ..
+            }
+            | Self::Rebuild {
+                accept_unreachable, ..
+            } => *accept_unreachable,
+            Self::Build | Self::Rollback { .. } => false,
         };
         let yes = |said: bool| said.then(|| "yes".to_owned());
         [
             ("image", image),
             ("reason", reason),
             ("accept-downtime", yes(accepted.downtime)),
+            ("accept-unreachable", yes(unreachable)),
             ("database-restored", yes(accepted.database_restored)),
             ("from-environment", accepted.from_environment),
         ]
@@ -102,14 +117,19 @@ impl Work {
     /// The reverse of [`asked`](Self::asked).
     pub(super) fn recorded(verb: Verb, asked: &BTreeMap<String, String>) -> Self {
         let accept_downtime = asked.contains_key("accept-downtime");
+        let accept_unreachable = asked.contains_key("accept-unreachable");
         match verb {
             Verb::Build => Self::Build,
             Verb::Promote => Self::Promote {
                 image: asked.get("image").cloned(),
                 accept_downtime,
                 from_environment: asked.get("from-environment").cloned(),
+                accept_unreachable,
             },
-            Verb::Rebuild => Self::Rebuild { accept_downtime },
+            Verb::Rebuild => Self::Rebuild {
+                accept_downtime,
+                accept_unreachable,
+            },
             Verb::Rollback => Self::Rollback {
                 reason: asked.get("reason").cloned().unwrap_or_default(),
                 accepted: Accepted {
@@ -134,14 +154,17 @@ mod tests {
                 image: Some("ami-1".into()),
                 accept_downtime: true,
                 from_environment: Some("shop-staging".into()),
+                accept_unreachable: false,
             },
             Work::Promote {
                 image: None,
                 accept_downtime: false,
                 from_environment: None,
+                accept_unreachable: true,
             },
             Work::Rebuild {
                 accept_downtime: true,
+                accept_unreachable: true,
             },
             Work::Rollback {
                 reason: "slow".into(),

@@ -54,9 +54,7 @@ fn read(node: &Node, site: &Site<'_>) -> Option<Work> {
         "path" => ("gs_check_path", vec![fields.optional("path", path)?]),
         "url" => {
             let url = fields.optional("url", network::address)?;
-            // No other host header, status 200, redirects of the same host alone.
-            let words = [url.as_str(), "", "200", ""];
-            ("gs_check_http", words.map(str::to_owned).to_vec())
+            ("gs_check_http", network::answers(url))
         }
         _ => {
             let command = fields.optional("command", document::text)?.to_owned();

@@ -1,12 +1,23 @@
 //! Checks of what answers: addresses, ports, names.
 
-use super::{Call, Check, status, texts};
+use super::{Call, Check, request, status, texts};
 use crate::document::{self, Fields, Node, Review};
 use crate::recipe::forms::is_hostname;
 
 pub(super) const HTTP: Check = Check {
     name: "http",
-    keys: &["url", "host", "status", "contains", "follow"],
+    keys: &[
+        "url",
+        "host",
+        "as",
+        "status",
+        "contains",
+        "follow",
+        "headers",
+        "insecure",
+        "resolve",
+        "slower-than",
+    ],
     read: http,
 };
 
@@ -23,21 +34,65 @@ pub(super) const DNS: Check = Check {
 };
 
 fn http(fields: &Fields<'_>, review: &Review) -> Option<Call> {
+    let before = review.count();
     let url = fields.required("url", address)?;
-    let host = fields
-        .optional("host", document::text)
-        .unwrap_or_default()
-        .to_owned();
-    let status = status(fields, review)?.to_string();
+    let host = fields.optional("host", request::host);
+    let resolve = fields.optional("resolve", request::host);
+    let (url, dial) = match fields.optional("as", address) {
+        Some(public) => as_behind_the_balancer(&url, &public),
+        None => renamed(&url, host.as_deref()),
+    };
+    let mut headers = request::headers(fields);
+    if let Some(public) = fields
+        .get("as")
+        .and_then(|node| document::text(node, review))
+    {
+        headers.splice(0..0, request::by_the_balancer(public));
+    }
+    let limit = fields.optional("slower-than", request::limit);
+    let words = request::words(
+        (url, resolve.unwrap_or(dial)),
+        status(fields, review)?,
+        anywhere(fields)?,
+        (
+            limit.unwrap_or(request::SLOWER_THAN),
+            request::insecure(fields),
+        ),
+        &headers,
+    );
     let texts = fields.optional("contains", texts).unwrap_or_default();
-    let follow = if anywhere(fields)? { "anywhere" } else { "" }.to_owned();
-    Some((
-        "gs_check_http",
-        [url, host, status, follow]
-            .into_iter()
-            .chain(texts)
-            .collect(),
-    ))
+    let words = words.into_iter().chain(texts).collect();
+    (review.count() == before).then_some(("gs_check_http", words))
+}
+
+/// The arguments of `gs_check_http` for an address that answers 200, perhaps after redirects of the same host.
+pub(in crate::recipe) fn answers(url: String) -> Vec<String> {
+    let limit = (request::SLOWER_THAN, false);
+    request::words((url, String::new()), 200, false, limit, &[])
+}
+
+/// The address with the host that is asked for, and where it is connected to: what the address named before.
+fn renamed(url: &str, host: Option<&str>) -> (String, String) {
+    let Some(host) = host else {
+        return (url.to_owned(), String::new());
+    };
+    let (scheme, authority, rest) = parts(url);
+    let dial = authority.rsplit('@').next().unwrap_or(authority);
+    let login = &authority[..authority.len() - dial.len()];
+    (format!("{scheme}://{login}{host}{rest}"), dial.to_owned())
+}
+
+/// The request that a load balancer passes on to the machine at `url` for a visitor of the address `public`.
+fn as_behind_the_balancer(url: &str, public: &str) -> (String, String) {
+    let (_, authority, _) = parts(public);
+    renamed(url, Some(authority.rsplit('@').next().unwrap_or(authority)))
+}
+
+/// Scheme, authority, and what comes after it.
+fn parts(url: &str) -> (&str, &str, &str) {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    (scheme, &rest[..end], &rest[end..])
 }
 
 /// Whether a redirect to another host is followed: when `follow: anywhere` says so.
