@@ -282,9 +282,13 @@ gs_service() {
   done
 }
 
+# systemd keeps what it has read of units: a file that changed, a drop-in folder that came later or a unit that overrides
+# another one counts only after this. It does not always know that itself (NeedDaemonReload).
+gs_reread_units() { [ ! -d /run/systemd/system ] || systemctl daemon-reload; }
+
 # NAME: to systemd it is a success that a condition prevents a start, and that what was started dies right after it.
 gs_start_service() {
-  systemctl start $gs_wait "$1" || return 1
+  gs_reread_units && systemctl start $gs_wait "$1" || return 1
   [ -n "$gs_wait" ] || gs_must_have_started "$1"
 }
 gs_must_have_started() {
@@ -323,6 +327,7 @@ gs_handle_service() {
       return 1
     fi
     gs_changed=changed
+    gs_reread_units || return 1
     case $gs_action in reload) systemctl reload-or-restart "$gs_name" ;; *) systemctl restart "$gs_name" ;; esac || return 1
   done
 }

@@ -45,6 +45,7 @@ systemctl() {
     "-q is-active"*) [ -e "$GOLDSEED_ROOT/units/$unit.active" ] ;;
     is-active*) if [ -e "$GOLDSEED_ROOT/units/$unit.active" ]; then echo active; else echo inactive; fi ;;
     show*) echo Type=notify ;;
+    daemon-reload) ;;
     *is-enabled*) [ -e "$GOLDSEED_ROOT/units/$unit.enabled" ] ;;
     start*) : > "$GOLDSEED_ROOT/units/$unit.active" ;;
     stop*) rm "$GOLDSEED_ROOT/units/$unit.active" ;;

@@ -102,3 +102,76 @@ fn a_handler_of_a_service_that_is_not_there_fails_with_its_name() {
         );
     }
 }
+
+#[test]
+fn a_unit_or_a_drop_in_that_changes_is_read_again() {
+    let machine = Machine::start("goldseed/amazon-linux", "none", &[]);
+    let unit = |word: &str| format!("[Service]\\nExecStart=/bin/sleep {word}\\n");
+    let write = |path: &str, text: &str| {
+        machine.sh(&format!(
+            "mkdir -p $(dirname {path}) && printf '{text}' > {path}"
+        ))
+    };
+    let runs = |name: &str| {
+        let shown = machine.sh(&format!(
+            "tr '\\0' ' ' < /proc/$(systemctl show -p MainPID --value {name})/cmdline"
+        ));
+        shown.trim().to_owned()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let handled = |action: &str, path: &str, text: &str| {
+        let text = format!(
+            "steps:\n  - file: {{path: {path}, content: \"{text}\"}}\n    notify: it\n\
+             handlers:\n  it: {{service: app, action: {action}}}\n"
+        );
+        compile(&[written(folder.path(), &text)], Purpose::Apply).unwrap()
+    };
+    write("/usr/lib/systemd/system/app.service", &unit("1001"));
+    write("/usr/lib/systemd/system/tick.service", &unit("2001"));
+    machine.sh("systemctl daemon-reload; systemctl start app tick; systemctl stop tick");
+    assert_eq!(runs("app"), "/bin/sleep 1001");
+
+    // A start: the unit is changed, a folder of drop-ins is new, and another unit overrides it.
+    for (path, word) in [
+        ("/usr/lib/systemd/system/tick.service", "2002"),
+        ("/etc/systemd/system/tick.service", "2003"),
+    ] {
+        machine.sh("systemctl stop tick; systemctl show -p ExecStart tick");
+        write(path, &unit(word));
+        assert_eq!(machine.run(&running("tick")).code, 0);
+        assert_eq!(runs("tick"), format!("/bin/sleep {word}"));
+    }
+    machine.sh("systemctl stop tick; systemctl show -p ExecStart tick");
+    let drop_in = "[Service]\\nExecStart=\\nExecStart=/bin/sleep 2004\\n";
+    write("/etc/systemd/system/tick.service.d/own.conf", drop_in);
+    assert_eq!(machine.run(&running("tick")).code, 0);
+    assert_eq!(runs("tick"), "/bin/sleep 2004");
+
+    // A handler.
+    for (action, path, text, word) in [
+        (
+            "restart",
+            "/etc/systemd/system/app.service.d/own.conf",
+            "[Service]\\nExecStart=\\nExecStart=/bin/sleep 1002\\n",
+            "1002",
+        ),
+        (
+            "restart",
+            "/etc/systemd/system/app.service.d/own.conf",
+            "[Service]\\nExecStart=\\nExecStart=/bin/sleep 1003\\n",
+            "1003",
+        ),
+        (
+            // It has no ExecReload, and so it is restarted.
+            "reload",
+            "/run/systemd/system/app.service.d/z.conf",
+            "[Service]\\nExecStart=\\nExecStart=/bin/sleep 1004\\n",
+            "1004",
+        ),
+    ] {
+        machine.sh(&format!("mkdir -p $(dirname {path})"));
+        let run = machine.run(&handled(action, path, text));
+        assert_eq!(run.results["written/it"], Changed, "{}", run.log);
+        assert_eq!(runs("app"), format!("/bin/sleep {word}"), "{}", run.log);
+    }
+}
