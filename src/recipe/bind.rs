@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::include::{self, Included};
+use super::include::{self, Budget, Included};
 use super::interpolate::Scope;
 use super::model::{Migrations, Recipe, Role};
 use super::parameters::{Argument, Kind, Parameter};
@@ -31,7 +31,8 @@ impl Recipe {
         at: Range<usize>,
         values: Option<&Node>,
     ) -> Result<Bound, Diagnostics> {
-        Bound::with(self, self.arguments(source, &at, values)?)
+        let arguments = self.arguments(source, &at, values)?;
+        Bound::within(self, arguments, &Budget::default())
     }
 
     /// The values of the parameters, defaults included.
@@ -158,17 +159,18 @@ impl Recipe {
 }
 
 impl Bound {
-    /// A recipe whose values were checked; binds what it includes.
-    pub(super) fn with(
+    /// A recipe whose values were checked; binds what it includes, as long as the budget of steps lasts.
+    pub(super) fn within(
         recipe: &Recipe,
         arguments: BTreeMap<String, Argument>,
+        budget: &Budget,
     ) -> Result<Self, Diagnostics> {
         let mut bound = Self {
             recipe: recipe.clone(),
             arguments,
             included: Included::new(),
         };
-        bound.included = include::bind(&bound)?;
+        bound.included = include::bind(&bound, budget)?;
         Ok(bound)
     }
 

@@ -235,24 +235,23 @@ impl Compiler {
                     self.push(label::info(bound, &id, step, &bound.scope()), Call::Skip);
                 }
             } else if wanted(step.role) {
+                // Made once: a list of thousands of items is part of it.
+                let mut scope = bound.scope();
                 for (number, item) in bound.items(step).into_iter().enumerate() {
                     let id = match item {
                         Some(_) => format!("{id}.{}", number + 1),
                         None => id.clone(),
                     };
-                    self.step(bound, prefix, &id, step, item);
+                    scope.item = item;
+                    self.step(bound, prefix, &id, step, &scope);
                 }
             }
         }
     }
 
-    fn step(&mut self, bound: &Bound, prefix: &str, id: &str, step: &Step, item: Option<String>) {
+    fn step(&mut self, bound: &Bound, prefix: &str, id: &str, step: &Step, scope: &Scope) {
         let content = &bound.recipe.0;
-        let scope = Scope {
-            item,
-            ..bound.scope()
-        };
-        let info = label::info(bound, id, step, &scope);
+        let info = label::info(bound, id, step, scope);
         if step
             .condition
             .as_ref()
@@ -264,7 +263,7 @@ impl Compiler {
         let kind = step.kind.text.as_str();
         let body = interpolate::resolve(
             &step.body,
-            &scope,
+            scope,
             resources::shell_keys(kind),
             &secrets_of(&step.body),
             &review,
@@ -276,7 +275,7 @@ impl Compiler {
                 &body,
                 &Site {
                     role: step.role,
-                    scope: &scope,
+                    scope,
                     files: &content.files,
                     review: &review,
                 },

@@ -1,5 +1,6 @@
 //! Recipes in recipes: the values that an `include` step gives, and all recipes that stand in one.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::bind::Bound;
@@ -11,12 +12,43 @@ use crate::document::{Diagnostics, Node, Review, Source, Value};
 /// The recipes that a step includes, with their values: one, or one for each item of an `each`.
 pub(super) type Included = BTreeMap<usize, Vec<Bound>>;
 
-/// Binds what a recipe's steps include; a step whose `when` does not hold includes nothing.
-pub(super) fn bind(bound: &Bound) -> Result<Included, Diagnostics> {
+/// How many steps a recipe may come to. Eight includes in each of twelve recipes would come to billions.
+const MOST: usize = 10_000;
+
+/// The steps that a recipe may still come to, with all that it includes and repeats.
+#[derive(Debug)]
+pub(super) struct Budget(Cell<Option<usize>>);
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(Cell::new(Some(MOST)))
+    }
+}
+
+impl Budget {
+    /// Takes some steps off it; where they are too many, it is used up for good.
+    fn take(&self, steps: usize) -> bool {
+        self.0
+            .set(self.0.get().and_then(|left| left.checked_sub(steps)));
+        !self.is_used_up()
+    }
+
+    fn is_used_up(&self) -> bool {
+        self.0.get().is_none()
+    }
+}
+
+/// Binds what a recipe's steps include; a step whose `when` does not hold includes nothing. The step that uses up the
+/// budget is reported, and nothing more is bound.
+pub(super) fn bind(bound: &Bound, budget: &Budget) -> Result<Included, Diagnostics> {
     let content = &bound.recipe.0;
     let mut found = Diagnostics::default();
     let mut included = Included::new();
     for (index, step) in content.steps.iter().enumerate() {
+        if !budget.take(bound.repeats(step)) {
+            found.extend(too_many(bound, step));
+            break;
+        }
         let Some(recipe) = &step.included else {
             continue;
         };
@@ -29,20 +61,37 @@ pub(super) fn bind(bound: &Bound) -> Result<Included, Diagnostics> {
             continue;
         }
         let mut all = Vec::new();
+        let mut scope = bound.scope();
         for item in bound.items(step) {
-            let scope = Scope {
-                item,
-                ..bound.scope()
-            };
+            scope.item = item;
             let with = arguments(recipe, step, &scope, &content.source);
-            match with.and_then(|arguments| Bound::with(recipe, arguments)) {
+            match with.and_then(|arguments| Bound::within(recipe, arguments, budget)) {
                 Ok(bound) => all.push(bound),
                 Err(mistakes) => found.extend(mistakes),
+            }
+            if budget.is_used_up() {
+                return Err(found);
             }
         }
         included.insert(index, all);
     }
     found.or(included)
+}
+
+/// Says that a recipe comes to too many steps, at the step that is one too many.
+fn too_many(bound: &Bound, step: &Step) -> Diagnostics {
+    let review = Review::of(&bound.recipe.0.source);
+    let repeats = bound.repeats(step);
+    let message = if repeats > MOST {
+        let each = step.each.as_deref().unwrap_or_default();
+        format!("`each: {each}` repeats this step {repeats} times; a recipe may have {MOST} steps")
+    } else {
+        format!("with this step the recipe, and all that it includes, has more than {MOST} steps")
+    };
+    review
+        .error(step.kind.span.clone(), message)
+        .help("include less, or a shorter list; many files come with one `archive`, and a `run` step can go over many items");
+    review.take()
 }
 
 /// The values that a step gives to the recipe that it includes, checked. A secret is handed on as the reference that
@@ -106,6 +155,15 @@ impl Bound {
         match self.arguments.get(name) {
             Some(Argument::List(items)) => items.iter().cloned().map(Some).collect(),
             _ => Vec::new(),
+        }
+    }
+
+    /// How often a step is done, asked without its items.
+    fn repeats(&self, step: &Step) -> usize {
+        let Some(name) = &step.each else { return 1 };
+        match self.arguments.get(name) {
+            Some(Argument::List(items)) => items.len(),
+            _ => 0,
         }
     }
 

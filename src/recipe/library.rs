@@ -1,6 +1,7 @@
 //! Where recipes come from: a project's `recipes/`, then those in the binary.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
@@ -17,6 +18,12 @@ pub use files::{bridge_files, bridge_parts};
 use named::{candidates, is_well_formed, name_of};
 
 static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/recipes");
+
+/// How deep recipes may include each other.
+const DEEPEST: usize = 16;
+
+/// What was read for one recipe, by name, so that a file is read once; none for one whose mistakes were reported.
+type Known = RefCell<BTreeMap<String, Option<Recipe>>>;
 
 /// The recipes that a project can name.
 #[derive(Clone, Debug)]
@@ -100,7 +107,7 @@ impl Library {
                     return Some(Self::load_file(&path));
                 }
             } else if EMBEDDED.get_file(&candidate).is_some() {
-                return self.embedded("test", &candidate, &[]);
+                return self.embedded("test", &candidate, &[], &Known::default());
             }
         }
         None
@@ -111,11 +118,16 @@ impl Library {
     /// # Errors
     /// An unknown name, an unreadable file, and every mistake of the recipe together.
     pub fn load(&self, name: &str) -> Result<Recipe, LoadError> {
-        self.load_within(name, &[])
+        self.load_within(name, &[], &Known::default())
     }
 
     /// Reads a recipe that others include, the outermost first.
-    fn load_within(&self, name: &str, outer: &[String]) -> Result<Recipe, LoadError> {
+    fn load_within(
+        &self,
+        name: &str,
+        outer: &[String],
+        known: &Known,
+    ) -> Result<Recipe, LoadError> {
         if let Some(folder) = &self.project {
             named::mistakes(folder, name).map_err(LoadError::Invalid)?;
         }
@@ -130,10 +142,10 @@ impl Library {
                 let text = text_of(&path)?;
                 let folder = path.parent().map_or_else(PathBuf::new, Path::to_owned);
                 let files = Files::Folder(folder);
-                return self.read(name, &path, text, files, outer);
+                return self.read(name, &path, text, files, outer, known);
             }
         }
-        let embedded = |file| self.embedded(name, file, outer);
+        let embedded = |file| self.embedded(name, file, outer, known);
         if let Some(read) = candidates.iter().find_map(|file| embedded(file)) {
             return read;
         }
@@ -164,7 +176,8 @@ impl Library {
         let library = Self {
             project: Some(beside),
         };
-        library.read(&name, path, text, Files::Folder(folder), &[])
+        let files = Files::Folder(folder);
+        library.read(&name, path, text, files, &[], &Known::default())
     }
 
     /// Reads a recipe of the binary, where it has that file.
@@ -173,13 +186,15 @@ impl Library {
         name: &str,
         file: &str,
         outer: &[String],
+        known: &Known,
     ) -> Option<Result<Recipe, LoadError>> {
         let text = EMBEDDED.get_file(file)?.contents_utf8()?.to_owned();
         let path = Path::new("built-in/recipes").join(file);
         let folder = Path::new(file)
             .parent()
             .map_or_else(PathBuf::new, Path::to_owned);
-        Some(self.read(name, &path, text, Files::Embedded(folder), outer))
+        let files = Files::Embedded(folder);
+        Some(self.read(name, &path, text, files, outer, known))
     }
 
     fn read(
@@ -189,6 +204,7 @@ impl Library {
         text: String,
         files: Files,
         outer: &[String],
+        known: &Known,
     ) -> Result<Recipe, LoadError> {
         let (document, found) = Document::read(path, text);
         let Some(document) = document else {
@@ -198,7 +214,7 @@ impl Library {
         review.absorb(found);
         let mut way = outer.to_vec();
         way.push(name.to_owned());
-        let load = |node: &Node, review: &Review| self.included(node, &way, review);
+        let load = |node: &Node, review: &Review| self.included(node, &way, known, review);
         let recipe = reading::read(&document, name, files, &load, &review);
         if let Some(recipe) = &recipe {
             // The steps that could be read are tried even so, so that all mistakes show at once.
@@ -211,7 +227,13 @@ impl Library {
     }
 
     /// A recipe that another includes; `way` are those that are being read, the outermost first.
-    fn included(&self, node: &Node, way: &[String], review: &Review) -> Option<Recipe> {
+    fn included(
+        &self,
+        node: &Node,
+        way: &[String],
+        known: &Known,
+        review: &Review,
+    ) -> Option<Recipe> {
         let name = document::text(node, review)?;
         let span = node.span.clone();
         if name.contains("${{") {
@@ -230,8 +252,25 @@ impl Library {
                 .help("put what both need into a third recipe, and include that");
             return None;
         }
-        match self.load_within(name, way) {
-            Ok(recipe) => Some(recipe),
+        if way.len() >= DEEPEST {
+            review
+                .error(
+                    span,
+                    format!("recipes include each other more than {DEEPEST} deep"),
+                )
+                .help("include this one from a recipe further out");
+            return None;
+        }
+        if let Some(read) = known.borrow().get(name) {
+            return read.clone();
+        }
+        match self.load_within(name, way, known) {
+            Ok(recipe) => {
+                known
+                    .borrow_mut()
+                    .insert(name.to_owned(), Some(recipe.clone()));
+                Some(recipe)
+            }
             Err(LoadError::Unknown { suggestion, .. }) => {
                 let finding = review.error(span, format!("there is no recipe `{name}`"));
                 match suggestion {
@@ -245,6 +284,7 @@ impl Library {
                 None
             }
             Err(LoadError::Invalid(mistakes)) => {
+                known.borrow_mut().insert(name.to_owned(), None);
                 review.absorb(mistakes);
                 None
             }

@@ -207,3 +207,94 @@ fn a_recipe_of_the_library_can_be_included() {
         Err(LoadError::Unknown { .. })
     ));
 }
+
+/// Recipes that include each other, each the next some times; the last has one step.
+fn nested(deep: usize, wide: usize) -> Vec<(String, String)> {
+    let step = |index: usize| format!("  - include: {{recipe: r{}}}\n", index + 1);
+    let steps = |index: usize| format!("steps:\n{}", step(index).repeat(wide));
+    let mut recipes: Vec<_> = (0..deep)
+        .map(|index| (format!("r{index}"), steps(index)))
+        .collect();
+    let last = "steps:\n  - file: {path: /srv/last, content: x}\n".to_owned();
+    recipes.push((format!("r{deep}"), last));
+    recipes
+}
+
+fn of_nested(deep: usize, wide: usize) -> Result<Bound, String> {
+    let root = tempfile::tempdir().unwrap();
+    let recipes = nested(deep, wide);
+    let recipes: Vec<(&str, &str)> = recipes
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .collect();
+    project(root.path(), &recipes, "{}\n")
+}
+
+/// A limit is reached at once, not after minutes.
+const AT_ONCE: std::time::Duration = std::time::Duration::from_secs(30);
+
+#[test]
+fn recipes_that_multiply_beyond_all_bounds_are_refused_at_once() {
+    let began = std::time::Instant::now();
+    // 8 to the power of 12.
+    let said = of_nested(12, 8).unwrap_err();
+    assert!(said.contains("has more than 10000 steps"), "{said}");
+    assert_eq!(said.matches("error").count(), 1, "{said}");
+    // The same depth with one each is fine, and is read once.
+    let bound = of_nested(12, 1).unwrap();
+    let script = compile(std::slice::from_ref(&bound), Purpose::Apply).unwrap();
+    assert!(script.step("r0+1+1+1+1+1+1+1+1+1+1+1+1/1").is_some());
+    let said = of_nested(17, 1).unwrap_err();
+    assert!(said.contains("more than 16 deep"), "{said}");
+    assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_list_of_thousands_repeats_a_step_and_one_of_more_is_refused_at_once() {
+    let outer = "params:\n  items: {type: list}\nsteps:\n  - file: {path: \"/srv/${{ item }}\", content: x}\n    each: items\n";
+    let included =
+        "params:\n  items: {type: list}\nsteps:\n  - include: {recipe: inner}\n    each: items\n";
+    let inner =
+        "steps:\n  - file: {path: /srv/a, content: x}\n  - file: {path: /srv/b, content: x}\n";
+    let items = |count: usize| {
+        let items: Vec<_> = (0..count).map(|item| format!("item-{item}")).collect();
+        format!("items: [{}]\n", items.join(", "))
+    };
+    let began = std::time::Instant::now();
+    let bound = |text: &str, count: usize| {
+        let root = tempfile::tempdir().unwrap();
+        project(
+            root.path(),
+            &[("outer", text), ("inner", inner)],
+            &items(count),
+        )
+    };
+    for text in [outer, included] {
+        let said = bound(text, 20_000).unwrap_err();
+        assert!(
+            said.contains("`each: items` repeats this step 20000 times"),
+            "{said}"
+        );
+        assert!(said.contains("a recipe may have 10000 steps"), "{said}");
+    }
+    let said = bound(included, 6000).unwrap_err();
+    assert!(said.contains("has more than 10000 steps"), "{said}");
+    let most = bound(outer, 9000).unwrap();
+    let script = compile(std::slice::from_ref(&most), Purpose::Apply).unwrap();
+    assert!(script.step("outer/1.9000").is_some());
+    assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_recipe_of_ten_megabytes_is_read() {
+    let began = std::time::Instant::now();
+    let root = tempfile::tempdir().unwrap();
+    let line = format!("        {}\n", "x".repeat(91));
+    let text = format!(
+        "steps:\n  - file:\n      path: /srv/large\n      content: |\n{}",
+        line.repeat(100_000)
+    );
+    let bound = project(root.path(), &[("large", &text)], "{}\n").unwrap();
+    compile(std::slice::from_ref(&bound), Purpose::Apply).unwrap();
+    assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
+}
