@@ -135,7 +135,15 @@ impl<'a> Node<'a> {
             return Ok(End::BadBefore);
         }
         let started = answer.fresh;
+        let mut told = false;
         loop {
+            if answer.full && !std::mem::replace(&mut told, true) {
+                let instance = &self.instance;
+                self.cloud.events().warn(format!(
+                    "/run on {instance} is full (ENOSPC): what the script prints or writes there is lost; /run is memory, so \
+                     have the recipe write to the disk, or choose a larger instance type"
+                ));
+            }
             let news = !answer.bytes.is_empty();
             take(&answer.bytes);
             match answer.state {

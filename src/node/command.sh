@@ -18,7 +18,8 @@ state() {
   elif [ -s "$home/code" ]; then echo finished
   elif [ "$(systemctl show --property Result --value "$unit.service" 2> /dev/null)" = timeout ]; then
     # It ran into its limit: that is an end like any other.
-    echo 124 > "$home/code"
+    printf '%-8s\n' 124 1<> "$home/code.new"
+    mv "$home/code.new" "$home/code"
     echo finished
   elif [ -e "$stamp" ]; then echo interrupted
   else echo absent
@@ -32,15 +33,15 @@ answer() {
   code=-
   [ "$now" != finished ] || read -r code < "$home/code"
   printf 'goldseed 1\nstate %s\ncode %s\nfresh %s\n' "$now" "$code" "$2"
-  if [ -e "$home/log" ]; then
-    tail -c "+$(($1 + 1))" "$home/log" | head -c 15000 > "$home/chunk.$$"
-    printf 'offset %s\ndata ' "$(($1 + $(wc -c < "$home/chunk.$$")))"
-    base64 < "$home/chunk.$$" | tr -d '\n'
-    echo
-    rm -f "$home/chunk.$$"
-  else
-    printf 'offset %s\ndata \n' "$1"
-  fi
+  # Nothing is written for this: there may be no space left.
+  size=0
+  [ ! -e "$home/log" ] || size=$(($(wc -c < "$home/log") - $1))
+  [ "$size" -ge 0 ] || size=0
+  [ "$size" -le 15000 ] || size=15000
+  printf 'offset %s\ndata ' "$(($1 + size))"
+  if [ "$size" -gt 0 ]; then tail -c "+$(($1 + 1))" "$home/log" | head -c "$size" | base64 | tr -d '\n'; fi
+  echo
+  df -P "${home%/*}" 2> /dev/null | awk 'NR == 2 && $4 < 64 {print "full yes"}'
 }
 
 # Waits until the unit has ended, the log is longer than an offset, or the seconds are over. The first seconds gather what
@@ -138,10 +139,13 @@ case $verb in
         exit 1
       fi
       : > "$home/log"
+      cat > "$home/run" << 'UNIT' || exit 1
+@UNIT@
+UNIT
       if systemd-run --quiet --unit="$unit" --property="RuntimeMaxSec=$limit" --property=KillMode=control-group \
         --property=TimeoutStopSec=20 --property=StandardInput=null --setenv="AWS_ENDPOINT_URL=${AWS_ENDPOINT_URL:-}" \
         --setenv="GOLDSEED_JOB=${unit%-a*}" --setenv="AWS_REGION=${AWS_REGION:-${AWS_SSM_REGION_NAME:-}}" \
-        /bin/sh -c 'cd /; sh "$0/script" > "$0/log" 2>&1; echo "$?" > "$0/code.new"; mv "$0/code.new" "$0/code"' "$home" 9>&-
+        /bin/sh "$home/run" "$home" "goldseed-end-$boot" 9>&-
       then
         fresh=yes
         echo "$boot" > "$stamp"

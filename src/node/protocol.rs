@@ -10,6 +10,7 @@
 //! fresh yes         this command started it; no: it was started before
 //! offset 15000      where the next bytes of the log, or of what is sent, begin
 //! data …            the log's bytes up to there, or what the machine lacks, base64
+//! full yes          only where the memory that holds the log has no space left
 //! ```
 
 use std::fmt::Write as _;
@@ -30,6 +31,9 @@ pub(super) const CHUNK: usize = 15_000;
 
 /// The text that all verbs share.
 const COMMAND: &str = include_str!("command.sh");
+
+/// What a unit runs; the verb `start` writes it beside the script.
+const UNIT: &str = include_str!("unit.sh");
 
 /// Bytes, packed for one command.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,16 +155,11 @@ fn command(verb: &str, unit: &str, values: &[(&str, &str)], part: Option<&str>) 
     for (name, value) in values {
         writeln!(text, "{name}={value}").expect("writing to a String cannot fail");
     }
-    match part {
-        Some(part) => {
-            write!(
-                text,
-                "exec 3<<'PART'\n{part}\nPART\nexec 0<&3 3<&-\n{COMMAND}"
-            )
+    if let Some(part) = part {
+        write!(text, "exec 3<<'PART'\n{part}\nPART\nexec 0<&3 3<&-\n")
             .expect("writing to a String cannot fail");
-        }
-        None => text.push_str(COMMAND),
     }
+    text.push_str(&COMMAND.replace("@UNIT@", UNIT.trim_end()));
     text
 }
 
@@ -190,6 +189,8 @@ pub(super) struct Answer {
     pub(super) offset: u64,
     /// The log's bytes up to there.
     pub(super) bytes: Vec<u8>,
+    /// Whether the memory that holds the log has no space left.
+    pub(super) full: bool,
 }
 
 /// Reads an answer; the error says what is wrong with it.
@@ -211,6 +212,7 @@ pub(super) fn read(output: &str) -> Result<Answer, String> {
         .and_then(|text| text.parse().ok())
         .ok_or("it has no offset")?;
     let data = field("data").ok_or("it was cut off before the data")?;
+    let full = field("full") == Some("yes");
     let state = match state {
         "ready" => State::Ready,
         "running" => State::Running,
@@ -227,6 +229,7 @@ pub(super) fn read(output: &str) -> Result<Answer, String> {
         fresh: fresh != "no",
         offset,
         bytes,
+        full,
     })
 }
 
@@ -244,9 +247,12 @@ mod tests {
                 state: State::Finished(3),
                 fresh: false,
                 offset: 5,
-                bytes: b"hello".to_vec()
+                bytes: b"hello".to_vec(),
+                full: false,
             })
         );
+        let full = read(&format!("{whole}full yes\n")).unwrap();
+        assert!(full.full && full.bytes == b"hello");
         for (wrong, reason) in [
             ("", "no state"),
             (
@@ -286,5 +292,118 @@ mod tests {
         }
         assert!(Part::whole(noise.as_bytes()).unwrap().is_none());
         assert!(Part::whole(b"echo small").unwrap().is_some());
+    }
+
+    /// Runs a unit's script, with this awk; gives the folder that it leaves.
+    fn kept(script: &str, awk: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        fs_err::write(path.join("script"), script).unwrap();
+        let tool = path.join("bin/awk");
+        fs_err::create_dir(path.join("bin")).unwrap();
+        let shim = format!("#!/bin/sh\nexec {awk} \"$@\"\n");
+        fs_err::write(&tool, shim).unwrap();
+        let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs_err::set_permissions(&tool, executable).unwrap();
+        let bin = path.join("bin");
+        let ended = std::process::Command::new("sh")
+            .arg("-c")
+            .arg(format!("{UNIT}\n"))
+            .args(["unit"])
+            .arg(path)
+            .arg("goldseed-end-0123")
+            .env("LC_ALL", "C")
+            .env("PATH", format!("{}:{}", bin.display(), env!("PATH")))
+            .status()
+            .unwrap();
+        assert!(ended.success(), "{awk}: {ended}");
+        folder
+    }
+
+    /// The awks of machines that are here.
+    fn awks() -> Vec<&'static str> {
+        let there = |awk: &&str| {
+            let asked = std::process::Command::new(awk)
+                .arg("BEGIN {exit 0}")
+                .output();
+            asked.is_ok_and(|output| output.status.success())
+        };
+        ["mawk", "gawk"].into_iter().filter(there).collect()
+    }
+
+    /// The log and the code that a script leaves, by each awk.
+    fn each_kept(script: &str, check: impl Fn(&str, &str)) {
+        let awks = awks();
+        assert!(!awks.is_empty());
+        for awk in awks {
+            let folder = kept(script, awk);
+            let read = |name: &str| fs_err::read(folder.path().join(name)).unwrap();
+            let log = String::from_utf8_lossy(&read("log")).into_owned();
+            let code = String::from_utf8(read("code")).unwrap();
+            check(&log, code.trim_end());
+        }
+    }
+
+    #[test]
+    fn of_what_a_script_prints_a_head_and_a_tail_are_kept_and_its_code() {
+        each_kept(
+            "echo first; yes a line | head -n 8000000; printf last; exit 3\n",
+            |log, code| {
+                assert_eq!(code, "3");
+                assert!(log.len() < 140_000, "{}", log.len());
+                assert!(log.starts_with("first\na line\n") && log.ends_with("a line\nlast\n"));
+                let note = log
+                    .lines()
+                    .find(|line| line.contains("bytes left out"))
+                    .unwrap();
+                let count: usize = note.split(' ').nth(1).unwrap().parse().unwrap();
+                assert_eq!(count + log.len() - note.len() - 1, 56_000_011);
+            },
+        );
+        // One line, and bytes that are no text, of which nothing is kept.
+        for filler in ["tr '\\0' x", "cat"] {
+            let script = format!("head -c 20000000 /dev/zero | {filler}; exit 4\n");
+            each_kept(&script, |log, code| {
+                assert_eq!(code, "4");
+                assert!(log.len() < 140_000, "{}", log.len());
+                assert!(log.is_empty() || log.contains("bytes left out"));
+            });
+        }
+        each_kept("echo out; echo err >&2\n", |log, code| {
+            assert_eq!((log, code), ("out\nerr\n", "0"));
+        });
+    }
+
+    #[test]
+    fn what_is_told_of_steps_is_never_left_out() {
+        let script = "for i in $(seq 1 60); do echo \"@@ab12 $i shop/$i start\"; yes y | head -c 150000\n\
+            head -c $((8000 - i)) /dev/zero | tr '\\0' x; echo \"@@ab12 $i shop/$i ok\"; done\n";
+        each_kept(script, |log, code| {
+            assert_eq!(code, "0");
+            assert_eq!(
+                log.lines()
+                    .filter(|line| line.starts_with("@@ab12 "))
+                    .count(),
+                120
+            );
+            // When much was printed, less of each step is kept.
+            assert!(log.len() < 2_000_000, "{}", log.len());
+        });
+    }
+
+    #[test]
+    fn what_a_script_leaves_running_does_not_hold_its_end_up() {
+        let began = std::time::Instant::now();
+        let script = "sleep 60 & echo \"$!\" > \"${0%/*}/left\"; echo started; exit 5\n";
+        let folder = kept(script, awks()[0]);
+        let read = |name: &str| fs_err::read_to_string(folder.path().join(name)).unwrap();
+        assert_eq!(
+            (read("log").as_str(), read("code").trim_end()),
+            ("started\n", "5")
+        );
+        assert!(began.elapsed() < std::time::Duration::from_secs(30));
+        let left = read("left");
+        let ended = std::process::Command::new("kill").arg(left.trim()).status();
+        assert!(ended.unwrap().success());
     }
 }

@@ -183,3 +183,31 @@ async fn a_machine_whose_disk_is_full_says_so_in_the_log_and_in_the_command() {
     }
     close(sandbox, "full-disk").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_keeps_its_code_when_it_prints_or_writes_more_than_memory_holds() {
+    let (sandbox, cloud) = world("full-memory").await;
+    let id = launched(&cloud, &sandbox, "full-memory").await;
+    until_online(&cloud, &id).await;
+    let node = Node::new(&cloud, &id);
+    let run = async |name: &str, script: &str| {
+        let job = Job {
+            unit: format!("goldseed-20261123-000000-0000-{name}"),
+            script,
+            limit: Duration::from_mins(5),
+            contents: &[],
+        };
+        let mut log = Vec::new();
+        let code = node.run(&job, |bytes| log.extend_from_slice(bytes)).await;
+        (code.unwrap(), String::from_utf8(log).unwrap())
+    };
+    let small = "used=$(df -Pk /run | awk 'NR == 2 {print $3}')\nmount -o \"remount,size=$((used + 1024))k\" /run\n";
+    assert_eq!(run("small", small).await, (0, String::new()));
+    let talks = "yes a line | head -c 60000000\necho the reason\nexit 3\n";
+    let (code, log) = run("talks", talks).await;
+    assert_eq!(code, 3, "{} bytes", log.len());
+    assert!(log.contains("bytes left out") && log.ends_with("the reason\n"));
+    let fills = "head -c 9000000 /dev/zero > /run/file\necho lost\nexit 4\n";
+    assert_eq!(run("fills", fills).await.0, 4);
+    close(sandbox, "full-memory").await;
+}
