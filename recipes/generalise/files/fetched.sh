@@ -19,7 +19,7 @@ fetched() {
         [ -f "$value" ] || continue
         name=$2:${value##*/}
         if ! {
-            awk "$3" "$value" >"$memory/lines" &&
+            awk "$3" "$value" >"$memory/lines" && in_json "$value" >>"$memory/lines" &&
                 awk 'length >= 6' "$memory/lines" >"$memory/some" && awk -f "$here/patterns.awk" "$memory/some" >"$memory/long/$name" &&
                 awk 'length < 6' "$memory/lines" >"$memory/some" && awk -f "$here/patterns.awk" "$memory/some" >"$memory/short/$name"
         }; then
@@ -27,6 +27,13 @@ fetched() {
             findings=$((findings + 1))
         fi
     done
+}
+
+# in_json FILE: prints the texts that a secret in JSON has under names of secrets: an application takes them out of it.
+in_json() {
+    tr -d '\n' <"$1" | grep -aoiE '"[^"]*(pass|pwd|secret|token|key|credential|salt|auth)[^"]*"[[:space:]]*:[[:space:]]*"([^"\]|\\.){6,}"' |
+        sed -E 's/^"[^"]*"[[:space:]]*:[[:space:]]*"(.*)"$/\1/; s/\\(["\/])/\1/g'
+    return 0
 }
 
 # search long|short ARGUMENTS-OF-GREP: reads places, one a line, and prints the files on them in which something is found,

@@ -97,9 +97,10 @@ matching() {
 
 quote="[\"']"
 literal="${quote}[^\"']{3,}${quote}"
-variable='^[[:space:]]*(export )?[A-Z0-9_]*(PASSWORD|PASSWD|SECRET|TOKEN|API_KEY|APP_KEY|DATABASE_URL)[A-Z0-9_]*=[^$[:space:]]{3,}'
+variable='^[[:space:]]*(export )?[A-Z0-9_]*((PASSWORD|PASSWD|SECRET|TOKEN|API_KEY|APP_KEY|DATABASE_URL)[A-Z0-9_]*|_(PASS|PWD))=[^$[:space:]]{3,}'
 # A variable with the name of a secret, as shells, PAM and cron set it; not one that says where a secret is.
-assigned="(^|[[:space:];])(setenv[[:space:]]+)?[A-Z0-9_]*(PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|APP_KEY|ACCESS_KEY|COMPOSER_AUTH|DATABASE_URL)[A-Z0-9_]*(=|[[:space:]]+DEFAULT=|[[:space:]]+)${quote}?[^\$\`[:space:]\"'=][^[:space:]]{2,}"
+secret_name='[A-Z0-9_]*((PASSWORD|PASSWD|PASSPHRASE|SECRET|TOKEN|API_?KEY|APP_KEY|ACCESS_KEY|COMPOSER_AUTH|DATABASE_URL)[A-Z0-9_]*|_(PASS|PWD|PW))'
+assigned="(^|[[:space:];])(setenv[[:space:]]+$secret_name[[:space:]]+|$secret_name([[:space:]]+DEFAULT)?=)${quote}?[^\$\`[:space:]\"'=][^[:space:]]{2,}"
 elsewhere='_(FILE|PATH|DIR|ARN|NAME)([[:space:]]+DEFAULT)?='
 # A login in an address.
 address='://[^/@:[:space:]]+:[^/@:[:space:]$]{3,}@'

@@ -193,6 +193,27 @@ fn a_short_secret_is_found_in_base64_by_its_end() {
     }
 }
 
+/// Of a secret that is a JSON object as a whole, an application takes the parts.
+#[test]
+fn the_texts_of_a_secret_in_json_are_looked_for() {
+    for secret in [
+        r#"{"username":"adminadmin","password":"hunt\"er2\\x\/y","host":"db.example.com","api_key":"k1k2k3k4"}"#,
+        "{\n  \"username\": \"adminadmin\",\n  \"password\" : \"hunt\\\"er2\\\\x/y\",\n  \"host\": \"db.example.com\",\n  \"api_key\": \"k1k2k3k4\"\n}",
+    ] {
+        for shell in shells() {
+            let (tree, folders) = with_fetched(shell, secret);
+            tree.write("data/password", "<?php $p = 'hunt\"er2\\\\x/y';\n");
+            tree.write("data/key", "key: k1k2k3k4\n");
+            tree.write("data/others", "adminadmin@db.example.com\n");
+            assert_eq!(
+                found(&tree, &folders),
+                ["/data/key", "/data/password"],
+                "{shell:?}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_fetched_secret_is_found_on_the_whole_disk_in_files_of_any_size() {
     for shell in shells() {

@@ -162,6 +162,11 @@ fn secrets_are_refused_by_kind_and_their_values_never_printed() {
             "a secret in a variable that every program gets",
         ),
         (
+            "etc/profile.d/db.sh",
+            "export MYSQL_PWD=hunter2\n",
+            "a secret in a variable that every program gets",
+        ),
+        (
             "etc/cron.daily/b",
             "#!/bin/sh\nDB_PASSWORD=hunter2 mysqldump\n",
             "a secret in a variable that every program gets",
@@ -289,6 +294,10 @@ fn what_only_looks_like_a_secret_passes() {
                 "[default]\nregion=eu-central-1\nsso_session = my\n",
             ),
             ("root/.kube/config", "users: []\n"),
+            (
+                "etc/cron.hourly/x",
+                "#!/bin/sh\necho the token expired, the password too\nproxy_pass=1\n",
+            ),
             (
                 "etc/cron.d/x",
                 "MAILTO=root\n# token secret\n0 * * * * root test -e /run/secret && /bin/x\n",
