@@ -15,6 +15,7 @@ mod schedule;
 mod signals;
 mod status;
 mod sweep;
+mod takeover;
 
 use std::path::PathBuf;
 
@@ -159,9 +160,13 @@ struct Rollback {
 
 #[derive(Debug, Args)]
 struct Resume {
-    /// The run, as its messages name it; without it, the only one that is unfinished, unless somebody may be at it: its
-    /// environment is held, or somebody else wrote its record in the last 15 minutes (at a long step a build writes none)
+    /// Run ID [default: the only unfinished run]
+    ///
+    /// If another process may be driving the run, `resume` asks first, or refuses where there is no terminal: a process
+    /// that still runs on this host, a run that holds its environment, or a record written in the last 15 minutes.
     run: Option<String>,
+    #[command(flatten)]
+    consent: takeover::Consent,
 }
 
 /// How many bytes a reason may have: it stands in the run's record, which must fit a parameter.
@@ -216,7 +221,9 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             };
             drive::start(&invocation, &rollback.pipeline, work).await
         }
-        Verb::Resume(resume) => drive::resume(&invocation, resume.run.as_deref()).await,
+        Verb::Resume(resume) => {
+            drive::resume(&invocation, resume.run.as_deref(), &resume.consent).await
+        }
         Verb::Abandon(abandon) => abandon::run(&invocation, &abandon).await,
         Verb::Runs(runs) => signals::heeded(Box::pin(runs::run(&invocation, &runs))).await,
         Verb::Sweep(sweep) => sweep::run(&invocation, &sweep).await,

@@ -40,7 +40,7 @@ impl Verb {
 }
 
 /// Who wrote a page last: tells our own lost answer from another writer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Writer {
     /// Drawn once for each process.
     #[serde(rename = "n")]
@@ -48,6 +48,12 @@ pub struct Writer {
     /// Counts the writer's own writes.
     #[serde(rename = "q")]
     pub sequence: u64,
+    /// The mark of the writer's process on its host; none where it could not be read, and in older records.
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<String>,
+    /// Whether the writer has stopped driving the run: anybody may take it over.
+    #[serde(rename = "l", default, skip_serializing_if = "std::ops::Not::not")]
+    pub left: bool,
 }
 
 /// One run, folded: what is needed to go on with it from another machine.
@@ -158,6 +164,9 @@ impl Verdict {
         }
     }
 }
+
+/// The key in [`RunRecord::asked`] of why a run was taken over from a process that may have been driving it.
+pub const FORCED: &str = "forced";
 
 impl RunRecord {
     /// Returns the step's record if the step was ever started.

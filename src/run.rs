@@ -12,19 +12,21 @@ mod kept;
 mod lease;
 mod ledger;
 mod outcome;
+mod process;
 mod step;
 mod store;
 
 use crate::cloud::{Cloud, CloudError};
 use crate::id::RunId;
 use crate::pace;
-use crate::record::{ENDED, FORMAT, RunRecord, Verb, Verdict, Writer};
+use crate::record::{ENDED, FORCED, FORMAT, RunRecord, Verb, Verdict, Writer};
 
 pub use driver::Driver;
-pub use kept::{Kept, kept, kept_in, runs};
+pub use kept::{Kept, kept, kept_in, kept_run, runs};
 pub use lease::{Held, LeaseError, holder, let_go, wait_for};
 pub use ledger::{Ledger, LedgerError, NewEntry};
 pub use outcome::Outcome;
+pub use process::{ProcessState, state as process_state};
 pub use step::StepError;
 pub use store::{StoreError, latest};
 
@@ -70,10 +72,7 @@ impl Run {
             asked: new.asked,
             steps: Vec::new(),
             verdict: None,
-            writer: Writer {
-                nonce: nonce(),
-                sequence: 0,
-            },
+            writer: writer(),
         };
         store::create(cloud, &record, 1).await?;
         Ok(Self {
@@ -93,13 +92,29 @@ impl Run {
         run: &RunId,
         who: &str,
     ) -> Result<Self, StoreError> {
+        Self::take_over(cloud, pipeline, run, who, None).await
+    }
+
+    /// As [`resume`](Self::resume); `forced` is why it is taken from a process that may be driving it, for the record
+    /// and for that process.
+    ///
+    /// # Errors
+    /// As of [`resume`](Self::resume).
+    pub async fn take_over(
+        cloud: &Cloud,
+        pipeline: &str,
+        run: &RunId,
+        who: &str,
+        forced: Option<&str>,
+    ) -> Result<Self, StoreError> {
         let (mut record, page) = store::highest(cloud, pipeline, run).await?;
         must_go_on(&record)?;
         who.clone_into(&mut record.who);
-        record.writer = Writer {
-            nonce: nonce(),
-            sequence: 0,
-        };
+        record.writer = writer();
+        if let Some(reason) = forced {
+            let entry = format!("{who}: {reason}");
+            record.asked.insert(FORCED.to_owned(), entry);
+        }
         store::create(cloud, &record, page + 1).await?;
         let mut run = Self {
             cloud: cloud.clone(),
@@ -166,6 +181,15 @@ impl Run {
         Ok(())
     }
 
+    /// Records that this process stops driving the run, which is unfinished: anybody may take it over at once.
+    ///
+    /// # Errors
+    /// What AWS refused: then who takes the run over within the next minutes is asked whether they mean to.
+    pub async fn leave(&mut self) -> Result<(), StoreError> {
+        self.record.writer.left = true;
+        self.save().await
+    }
+
     /// Writes the record as it stands: which step is unfinished.
     pub async fn save(&mut self) -> Result<(), StoreError> {
         self.record.writer.sequence += 1;
@@ -184,9 +208,13 @@ fn must_go_on(record: &RunRecord) -> Result<(), StoreError> {
     }
 }
 
-/// Draws what tells this process's writes from others'.
-fn nonce() -> String {
-    format!("{:08x}", fastrand::u32(..))
+/// Returns what tells the writes of a run in this process from others'.
+fn writer() -> Writer {
+    Writer {
+        nonce: format!("{:08x}", fastrand::u32(..)),
+        process: process::this(),
+        ..Writer::default()
+    }
 }
 
 impl From<CloudError> for StoreError {

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::attended::{Attended, Halted, attended};
+use super::takeover::{self, Consent};
 use super::{ExitCode, Failure, Invocation, drive, guard, runs, signals};
 use crate::cloud::Cloud;
 use crate::event::Event;
@@ -15,11 +16,16 @@ use crate::settings::Settings;
 
 #[derive(Debug, Args)]
 pub(super) struct Abandon {
-    /// The run, as its messages name it
+    /// Run ID
+    ///
+    /// If another process may be driving the run, `abandon` asks first, or refuses where there is no terminal: a process
+    /// that still runs on this host, a run that holds its environment, or a record written in the last 15 minutes.
     run: String,
     /// The run has begun to change data: it stays as it is
     #[arg(long)]
     data_stays: bool,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 /// The one stage that is shown.
@@ -27,6 +33,7 @@ const STAGE: &str = "abandon";
 
 pub(super) async fn run(invocation: &Invocation, abandon: &Abandon) -> Result<ExitCode, Failure> {
     let run = runs::id(&abandon.run)?;
+    let reason = abandon.consent.reason()?;
     let settings = Settings::load(&invocation.global.file)?;
     let display = drive::display(invocation);
     let who = drive::who(invocation);
@@ -44,9 +51,11 @@ pub(super) async fn run(invocation: &Invocation, abandon: &Abandon) -> Result<Ex
         Err(failure) => return drive::ended(&display, Err(failure)),
     };
     let work = async {
-        let record = runs::find(&cloud, &settings, &run).await?;
-        pipeline::must_be_removable(&cloud, &record, said).await?;
-        carry_out(&cloud, &record, &who, said).await
+        let found = runs::find(&cloud, &settings, &run).await?;
+        let record = &found.record;
+        pipeline::must_be_removable(&cloud, record, said).await?;
+        takeover::ensure_free(&cloud, &found, &abandon.consent, &command(&run, said)).await?;
+        carry_out(&cloud, record, &who, said, reason).await
     };
     let result = match attended(&cloud, Box::pin(work)).await {
         Attended::Ended(result) => result,
@@ -66,8 +75,12 @@ fn not_yet(run: &RunId, signal: &str) -> Failure {
 
 /// The hint with which it goes on: with the same word about data as before, without which it would be refused.
 fn again(run: &RunId, said: DataStays) -> String {
+    format!("go on with: {}", command(run, said))
+}
+
+fn command(run: &RunId, said: DataStays) -> String {
     let word = if said.0 { " --data-stays" } else { "" };
-    format!("go on with: goldseed abandon {run}{word}")
+    format!("goldseed abandon {run}{word}")
 }
 
 /// What is looked at after an interrupt.
@@ -80,7 +93,7 @@ struct Left {
 
 impl Left {
     async fn of(cloud: &Cloud, settings: &Settings, run: &RunId) -> Result<Self, Failure> {
-        let record = runs::find(cloud, settings, run).await?;
+        let record = runs::find(cloud, settings, run).await?.record;
         let mut lease = None;
         if let Some(environment) = pipeline::changed_environment(&record) {
             let held = holder(cloud, &environment)
@@ -157,6 +170,7 @@ async fn carry_out(
     record: &RunRecord,
     who: &str,
     said: DataStays,
+    reason: Option<&str>,
 ) -> Result<ExitCode, Failure> {
     let run = &record.run;
     let events = cloud.events();
@@ -180,7 +194,7 @@ async fn carry_out(
         facts,
         next,
     };
-    match pipeline::abandon(cloud, record, who, said).await {
+    match pipeline::abandon(cloud, record, who, said, reason).await {
         Ok(Cleared { removed, kept }) => {
             events.emit(Event::StepFinished {
                 step,

@@ -9,6 +9,7 @@ use std::pin::Pin;
 
 use super::attended::{Attended, Halted, attended};
 use super::signals::{self, interrupted};
+use super::takeover::{self, Consent};
 use super::{ExitCode, Failure, Invocation, guard, runs};
 use crate::cloud::Cloud;
 use crate::display::{Display, Mode};
@@ -18,7 +19,7 @@ use crate::id::{ImageId, StepId};
 use crate::pipeline::{self, Context, PipelineError, Plan, PlanError, Promoted, Wish};
 use crate::recipe::Library;
 use crate::record::{RunRecord, Verb, Verdict};
-use crate::run::{NewRun, Run};
+use crate::run::{NewRun, Run, StoreError};
 use crate::settings::Settings;
 
 use ending::{explain, finished, interrupt};
@@ -87,19 +88,24 @@ pub(super) async fn start(
 pub(super) async fn resume(
     invocation: &Invocation,
     run: Option<&str>,
+    consent: &Consent,
 ) -> Result<ExitCode, Failure> {
     let run = run.map(runs::id).transpose()?;
+    let reason = consent.reason()?;
     let (settings, library) = guard::read(invocation)?;
     let display = display(invocation);
     let who = who(invocation);
     let found = async {
         let cloud = guard::connect(invocation, &settings, display.emitter()).await?;
-        let record = match &run {
+        let found = match &run {
             Some(run) => runs::find(&cloud, &settings, run).await?,
-            None => runs::only_unfinished(&cloud, &settings, &who).await?,
+            None => runs::only_unfinished(&cloud, &settings).await?,
         };
-        let recorded = resumable(&settings, &library, &record)?;
-        let taken = Run::resume(&cloud, &record.pipeline, &record.run, &who).await?;
+        let record = &found.record;
+        let recorded = resumable(&settings, &library, record)?;
+        let command = format!("goldseed resume {}", record.run);
+        takeover::ensure_free(&cloud, &found, consent, &command).await?;
+        let taken = Run::take_over(&cloud, &record.pipeline, &record.run, &who, reason).await?;
         Ok::<_, Failure>((cloud, recorded, taken))
     };
     let (cloud, recorded, taken) = match begun(Box::pin(found)).await {
@@ -282,6 +288,9 @@ async fn drive(
             )
         }
         Err(error) => {
+            if verdict.is_none() {
+                leave(cloud, &mut run, &error).await;
+            }
             if let Err(unrecorded) = recorded {
                 cloud
                     .events()
@@ -290,6 +299,18 @@ async fn drive(
             let failure = explain(&context, &run, error, verdict).await;
             ended(display, Err(failure))
         }
+    }
+}
+
+/// Has others take the run over without a question, unless another process drives it already.
+async fn leave(cloud: &Cloud, run: &mut Run, error: &PipelineError) {
+    if let PipelineError::Store(StoreError::TakenOver { .. } | StoreError::Removed { .. }) = error {
+        return;
+    }
+    if let Err(error) = run.leave().await {
+        cloud.events().warn(format!(
+            "the record still names this process as the run's driver, so for some minutes `resume` and `abandon` ask on other hosts: {error}"
+        ));
     }
 }
 

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use clap::Args;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{ExitCode, Failure, Invocation, answer, guard};
 use crate::cloud::Cloud;
@@ -130,7 +129,7 @@ fn row(kept: &Kept, leases: &Leases, now: Timestamp) -> Vec<String> {
 }
 
 /// The stage that a run is in, or that it came to.
-fn stage(record: &RunRecord) -> String {
+pub(super) fn stage(record: &RunRecord) -> String {
     let last = record.unfinished().or_else(|| record.steps.last());
     let Some(step) = last else {
         return String::new();
@@ -170,17 +169,27 @@ pub(super) fn id(text: &str) -> Result<RunId, Failure> {
         .hint("a run is called like 20261123-034512-7f3a; `goldseed runs` lists them"))
 }
 
+/// A recorded run.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// Its record.
+    pub(super) record: RunRecord,
+    /// When its driver wrote last, where Parameter Store says.
+    pub(super) written: Option<Timestamp>,
+}
+
 /// Finds the record of a run among the pipelines of the settings.
 pub(super) async fn find(
     cloud: &Cloud,
     settings: &Settings,
     run: &RunId,
-) -> Result<RunRecord, Failure> {
+) -> Result<Found, Failure> {
     for name in settings.pipelines.keys() {
-        match run::latest(cloud, name, run).await {
-            Ok(record) => return Ok(record),
-            Err(StoreError::Unknown { .. }) => {}
-            Err(error) => return Err(error.into()),
+        if let Some(kept) = run::kept_run(cloud, name, run).await? {
+            return Ok(Found {
+                record: kept.record?,
+                written: kept.written,
+            });
         }
     }
     let path = settings.path.display();
@@ -205,58 +214,8 @@ pub(super) async fn find(
     Err(failure)
 }
 
-/// Refuses a run that nobody named and that somebody may drive now: its lease is held, or somebody else wrote its record
-/// a short while ago. Of a build that is at a long step neither need be so.
-async fn must_be_idle(
-    cloud: &Cloud,
-    record: &RunRecord,
-    written: Option<Timestamp>,
-    who: &str,
-) -> Result<(), Failure> {
-    let refused = |other: &str, why: String| {
-        let run = &record.run;
-        let message =
-            format!("run {run} is the only unfinished one, and {other} may be at it: {why}");
-        Err(Failure::new(Code::Refused, message).hint(format!(
-            "where that process is gone, take the run over: goldseed resume {run}"
-        )))
-    };
-    if let Some(environment) = pipeline::changed_environment(record) {
-        let holder = run::holder(cloud, &environment).await;
-        let holder = holder.map_err(PipelineError::from)?;
-        if let Some(lease) = holder.filter(|lease| lease.run == record.run) {
-            let (environment, until) = (&record.environment, lease.until);
-            return refused(&lease.who, format!("it holds {environment} until {until}"));
-        }
-    }
-    let now = pace::now();
-    let recent = cloud.pace().scale(RECENT).max(SHORTEST);
-    match written.filter(|written| record.who != who && is_recent(*written, now, recent)) {
-        Some(written) => {
-            let age = display::age(written, now);
-            refused(&record.who, format!("its record was written {age} ago"))
-        }
-        None => Ok(()),
-    }
-}
-
-/// How long ago the record of a run was written whose driver may be alive. Longer steps write nothing.
-const RECENT: Duration = Duration::from_mins(15);
-
-/// However fast the pace, a run that somebody drives is recent for so long.
-const SHORTEST: Duration = Duration::from_secs(20);
-
-/// Whether something was written less than so long ago; the service's clock may be ahead of ours.
-fn is_recent(written: Timestamp, now: Timestamp, recent: Duration) -> bool {
-    SignedDuration::try_from(recent).is_ok_and(|recent| now.duration_since(written) < recent)
-}
-
-/// Finds the one run that is unfinished among the pipelines of the settings, for `person@host`.
-pub(super) async fn only_unfinished(
-    cloud: &Cloud,
-    settings: &Settings,
-    who: &str,
-) -> Result<RunRecord, Failure> {
+/// Finds the one run that is unfinished among the pipelines of the settings.
+pub(super) async fn only_unfinished(cloud: &Cloud, settings: &Settings) -> Result<Found, Failure> {
     let (mut unfinished, mut unreadable) = (Vec::new(), Vec::new());
     for name in settings.pipelines.keys() {
         for kept in run::kept(cloud, name).await? {
@@ -275,8 +234,7 @@ pub(super) async fn only_unfinished(
             .hint("`goldseed runs` lists the runs there are")),
         1 => {
             let (record, written) = unfinished.remove(0);
-            must_be_idle(cloud, &record, written, who).await?;
-            Ok(record)
+            Ok(Found { record, written })
         }
         count => {
             let message = format!("{count} runs are unfinished: say which one to go on with");
@@ -320,16 +278,6 @@ fn unread(unfinished: &[(RunRecord, Option<Timestamp>)], unreadable: &[StoreErro
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_record_is_recent_for_a_quarter_of_an_hour() {
-        let now = Timestamp::from_second(1_000_000).unwrap();
-        let ago = |seconds| now - SignedDuration::from_secs(seconds);
-        assert!(is_recent(now, now, RECENT));
-        assert!(is_recent(ago(14 * 60), now, RECENT));
-        assert!(!is_recent(ago(15 * 60), now, RECENT));
-        // A clock that is behind the service's.
-        assert!(is_recent(ago(-60), now, RECENT));
-    }
     #[test]
     fn a_run_is_offered_with_where_it_is() {
         let text = r#"{"f":1,"tool":"0","run":"20260101-000000-0001","pipeline":"shop","verb":"build","env":"e","at":0,

@@ -187,7 +187,8 @@ pub async fn must_be_removable(
     must_be_unused(cloud, &record.run, &images).await
 }
 
-/// Abandons a run that [`must_be_removable`] let pass. Returns what became of what it had made.
+/// Abandons a run that [`must_be_removable`] let pass. Returns what became of what it had made. `forced` is why it is
+/// taken from a process that may be driving it.
 ///
 /// # Errors
 /// What AWS refused: then it can be called again; or what a driver that still lives has begun in the meantime, or somebody
@@ -197,6 +198,7 @@ pub async fn abandon(
     record: &RunRecord,
     who: &str,
     said: DataStays,
+    forced: Option<&str>,
 ) -> Result<Cleared, AbandonError> {
     if record.verdict == Some(Verdict::Abandoned) {
         let against = async |images: &[ImageId]| {
@@ -205,7 +207,7 @@ pub async fn abandon(
         return remains::remove(cloud, record, against).await;
     }
     cloud.halt().here().await;
-    let mut run = Run::resume(cloud, &record.pipeline, &record.run, who).await?;
+    let mut run = Run::take_over(cloud, &record.pipeline, &record.run, who, forced).await?;
     must_be_unsent(cloud, run.record(), said).await?;
     end_work(cloud, run.record()).await;
     give_back(cloud, run.record()).await?;
@@ -324,7 +326,7 @@ mod tests {
             verdict,
             writer: Writer {
                 nonce: "n".into(),
-                sequence: 0,
+                ..Writer::default()
             },
         }
     }

@@ -37,6 +37,18 @@ pub async fn kept(cloud: &Cloud, pipeline: &str) -> Result<Vec<Kept>, StoreError
     Ok(kept_in(&pages))
 }
 
+/// Returns a run with its pages, if it is recorded.
+pub async fn kept_run(
+    cloud: &Cloud,
+    pipeline: &str,
+    run: &RunId,
+) -> Result<Option<Kept>, StoreError> {
+    let pages = cloud
+        .parameters_below(&format!("{}/{run}", folder(pipeline)))
+        .await?;
+    Ok(kept_in(&pages).pop())
+}
+
 /// Returns the runs whose pages are among these parameters, newest first. Pure.
 pub fn kept_in(parameters: &[Parameter]) -> Vec<Kept> {
     let mut runs: BTreeMap<(&str, &str), Vec<(u64, &Parameter)>> = BTreeMap::new();

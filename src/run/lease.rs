@@ -104,7 +104,7 @@ impl Held {
             // The lease is this process's, as the page of the record is.
             writer: Writer {
                 nonce: record.writer.nonce.clone(),
-                sequence: 0,
+                ..Writer::default()
             },
         };
         let name = format!("{}/{}", folder(environment), number + 1);

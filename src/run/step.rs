@@ -1,6 +1,7 @@
 //! Steps: done once, recorded, and replayed by whoever goes on with the run.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,6 +12,12 @@ use crate::event::Event;
 use crate::id::StepId;
 use crate::pace;
 use crate::record::StepRecord;
+
+/// How often a step that takes long has the record written: three times in the time for which a record counts as recent.
+const HEARTBEAT: Duration = Duration::from_mins(5);
+
+/// However fast the pace, no more often than so.
+const SHORTEST_HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// Why a step ended without an output.
 #[derive(Debug, thiserror::Error)]
@@ -116,7 +123,7 @@ impl Run {
             // Whoever took the run over since has read either this announcement, or no page after which it is done.
             store::must_drive(&self.cloud, &self.record, self.page).await?;
         }
-        let output = match work().await {
+        let output = match self.with_heartbeat(work()).await {
             Ok(output) => output,
             Err(error) => {
                 let kept = self.keep_failed().await;
@@ -160,6 +167,39 @@ impl Run {
             replayed: false,
         });
         Ok(output)
+    }
+
+    /// Does a step's work and meanwhile writes the record again every few minutes, so that its age tells others that
+    /// this process lives. A write that has begun is waited for: it must not arrive after that of the step's end.
+    async fn with_heartbeat<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let pace = self.cloud.pace();
+        let pause = pace.scale(HEARTBEAT).max(SHORTEST_HEARTBEAT);
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                () = pace.sleep_unscaled(pause) => {}
+            }
+            let (done, beat) = {
+                let mut beat = std::pin::pin!(self.save());
+                tokio::select! {
+                    done = &mut work => (Some(done), beat.await),
+                    beat = &mut beat => (None, beat),
+                }
+            };
+            if let Some(done) = done {
+                return done;
+            }
+            if let Err(error) = beat
+                && !matches!(&error, StoreError::Cloud(error) if error.is_transient())
+            {
+                let text =
+                    format!("the run's record could not be renewed during the step: {error}");
+                self.cloud.events().warn(text);
+                return work.await;
+            }
+        }
     }
 
     /// Records which step is unfinished. Where another process drives the run, it may have taken away what the step

@@ -6,7 +6,7 @@ pub use error::StoreError;
 
 use crate::cloud::{Cloud, Put, Tags, tags};
 use crate::id::RunId;
-use crate::record::{FORMAT, RunRecord};
+use crate::record::{FORCED, FORMAT, RunRecord};
 
 /// A standard parameter's limit (Systems Manager, quotas).
 const LIMIT: usize = 4096;
@@ -112,6 +112,7 @@ pub(super) async fn create(cloud: &Cloud, record: &RunRecord, page: u64) -> Resu
         Some(other) if other.writer.nonce == record.writer.nonce => Ok(()),
         Some(other) => Err(StoreError::TakenOver {
             run: record.run.clone(),
+            reason: other.asked.get(FORCED).cloned(),
             who: other.who,
             page,
             verdict: other.verdict,
@@ -162,6 +163,7 @@ pub(super) async fn must_drive(
             let theirs = read(&found.name, &found.value)?;
             Err(StoreError::TakenOver {
                 run: record.run.clone(),
+                reason: theirs.asked.get(FORCED).cloned(),
                 who: theirs.who,
                 page: number,
                 verdict: theirs.verdict,

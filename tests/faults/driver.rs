@@ -161,8 +161,8 @@ impl Driver {
     /// Ends a run that nobody will go on with.
     pub(crate) async fn abandon(&self, record: &RunRecord) -> Result<(), Trouble> {
         let cloud = self.connect().await?;
-        pipeline::must_be_removable(&cloud, record, DataStays::default()).await?;
-        pipeline::abandon(&cloud, record, &self.who, DataStays::default()).await?;
+        pipeline::must_be_removable(&cloud, record, DataStays::default(), None).await?;
+        pipeline::abandon(&cloud, record, &self.who, DataStays::default(), None).await?;
         Ok(())
     }
 

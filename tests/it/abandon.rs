@@ -250,7 +250,11 @@ fn a_driver_that_lives_stops_and_makes_nothing_more() {
     let slow = std::thread::scope(|scope| {
         let slow = scope.spawn(|| world.goldseed(["rebuild", "shop"]).run_as(&pid));
         asleep.recv_timeout(Duration::from_mins(1)).unwrap();
-        world.succeed(["abandon", &recorded_run(&world)]);
+        let run = recorded_run(&world);
+        let asked = world.run(["abandon", &run]);
+        assert_eq!(asked.code, Some(4), "{asked}");
+        assert_says(&asked, "is being driven by process");
+        world.succeed(["abandon", &run, "--force", "the process hangs"]);
         let sent = world.sandbox.requests().len();
         send_signal(*pid.wait(), "CONT");
         let slow = slow.join().unwrap();
@@ -262,6 +266,8 @@ fn a_driver_that_lives_stops_and_makes_nothing_more() {
         slow
     });
     assert_ne!(slow.code, Some(0), "{slow}");
+    assert_says(&slow, "(reason given by ada@");
+    assert_says(&slow, ": the process hangs)");
     world.run(["abandon", &recorded_run(&world)]);
     assert_eq!(everything(&world), before, "{slow}");
 }
@@ -288,7 +294,7 @@ fn a_driver_that_is_at_work_meanwhile_leaves_nothing() {
             let driver = scope.spawn(|| world.run(["build", "shop"]));
             begun.recv_timeout(Duration::from_mins(1)).unwrap();
             let run = recorded_run(&world);
-            let abandoned = world.run(["abandon", &run]);
+            let abandoned = world.run(["abandon", &run, "--yes"]);
             assert_eq!(abandoned.code, Some(0), "{operation}: {abandoned}");
             driver.join().unwrap()
         });

@@ -42,7 +42,7 @@ fn who_lost_its_run_in_the_middle_of_a_step_says_so_and_offers_nothing() {
         let world = World::new();
         // It waits for the seed's agent, and the seed goes.
         let slow = sleeps_at(&world, "DescribeInstanceInformation", |run| {
-            world.succeed([verb, run]);
+            world.succeed([verb, run, "--yes"]);
         });
         assert_eq!(slow.code, Some(4), "{verb}: {slow}");
         let said: Vec<&str> = slow.stderr.split_whitespace().collect();

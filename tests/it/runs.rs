@@ -23,6 +23,86 @@ fn killed_at<const N: usize>(
     output
 }
 
+/// Changes the highest page of a run.
+fn rewrite_record(world: &World, run: &str, change: impl FnOnce(&mut serde_json::Value)) {
+    let parameters = world.parameters();
+    let pages = parameters.iter().filter(|(name, _)| name.contains(run));
+    let (page, versions) = pages.max_by_key(|(name, _)| (name.len(), *name)).unwrap();
+    let mut record = serde_json::from_str(versions.last().unwrap()).unwrap();
+    change(&mut record);
+    let call = world.ssm().put_parameter().name(page);
+    let call = call.value(record.to_string()).overwrite(true);
+    world.wait_for(call.send()).unwrap();
+}
+
+/// The record of a run is as if a process of another host had written it just now; returns the mark of the one that did.
+fn as_if_written_on_another_host(world: &World, run: &str) -> String {
+    let mut mark = String::new();
+    rewrite_record(world, run, |record| {
+        let process = &mut record["w"]["p"];
+        process.as_str().unwrap().clone_into(&mut mark);
+        *process = format!("0{mark}").into();
+    });
+    mark
+}
+
+#[test]
+fn a_run_that_a_process_of_this_host_drives_is_not_taken_from_it() {
+    let world = World::new();
+    let output = world.meanwhile(
+        ["build", "shop"],
+        |request| request.operation == "RunInstances" && request.parameters["DryRun"] != "true",
+        || {
+            let parameters = world.parameters();
+            let page = parameters.keys().find(|name| name.contains("/runs/"));
+            let run = page.unwrap().rsplit('/').nth(1).unwrap();
+            // However old its record and whoever asks.
+            for refused in [
+                world.run(["resume"]),
+                world.run(["resume", run]),
+                world.goldseed(["abandon", run]).env("LOGNAME", "eve").run(),
+            ] {
+                assert_eq!(refused.code, Some(4), "{refused}");
+                assert_says(&refused, "is being driven by process");
+                assert_says(&refused, "nothing was changed");
+                assert_says(&refused, "--force REASON");
+            }
+            assert_eq!(world.parameters(), parameters, "something was written");
+        },
+    );
+    assert_eq!(output.code, Some(0), "{output}");
+}
+
+#[test]
+fn a_run_that_its_process_has_left_is_resumed_from_any_host_without_a_question() {
+    let world = World::new();
+    world.fail_recipes_once(&["a line"]);
+    let failed = world.run(["build", "shop"]);
+    assert_eq!(failed.code, Some(3), "{failed}");
+    let run = failed.run_id();
+    as_if_written_on_another_host(&world, &run);
+    world.succeed(["resume", &run]);
+}
+
+#[test]
+fn a_record_of_an_older_version_names_no_process_and_its_age_counts() {
+    let world = World::new();
+    let run = killed_at(&world, ["build", "shop"], "RunInstances").run_id();
+    rewrite_record(&world, &run, |record| {
+        record["w"].as_object_mut().unwrap().remove("p").unwrap();
+    });
+    let refused = world.run(["abandon", &run]);
+    assert_eq!(refused.code, Some(4), "{refused}");
+    assert_says(&refused, "its record was written");
+    let short = world.run(["abandon", &run, "--force", " "]);
+    assert_eq!(short.code, Some(2), "{short}");
+    world.succeed(["abandon", &run, "--force", "tidying up"]);
+    let parameters = world.parameters();
+    let page = parameters.iter().find(|(name, _)| name.contains(&run));
+    let last = page.unwrap().1.last().unwrap();
+    assert!(last.contains(": tidying up"), "{last}");
+}
+
 #[test]
 fn runs_are_listed_newest_first_with_what_became_of_them() {
     let world = World::new();
@@ -96,11 +176,20 @@ fn resume_without_a_run_takes_none_over_that_somebody_may_drive() {
     };
     let before = pages(&world);
     leases_are_renewed(&world);
+    let mark = as_if_written_on_another_host(&world, &run);
     let refused = world.run(["resume"]);
     assert_eq!(refused.code, Some(4), "{refused}");
-    assert!(refused.stderr.contains("may be at it"), "{refused}");
+    assert_says(&refused, "may still be driven by ada@");
+    assert_says(&refused, "it holds shop-prod until");
     assert_eq!(pages(&world), before, "it was taken over");
     minutes_pass(&world);
+    // Its lease is over, and its record was written a moment ago.
+    let refused = world.run(["resume"]);
+    assert_eq!(refused.code, Some(4), "{refused}");
+    assert_says(&refused, "its record was written");
+    assert_eq!(pages(&world), before, "it was taken over");
+    // Here its process is known to have ended.
+    rewrite_record(&world, &run, |record| record["w"]["p"] = mark.into());
     world.succeed(["resume"]);
 }
 
@@ -110,21 +199,24 @@ fn resume_without_a_run_leaves_a_build_to_whom_wrote_its_record_a_moment_ago() {
     // A build holds no lease.
     let run = killed_at(&world, ["build", "shop"], "RunInstances").run_id();
     // It is written again: the moment begins now, however long a busy machine took for the rest.
-    let page = format!("/goldseed/shop/runs/{run}/1");
-    let written = world.parameters()[&page].last().unwrap().clone();
-    let call = world.ssm().put_parameter().name(page).value(written);
-    world.wait_for(call.overwrite(true).send()).unwrap();
+    as_if_written_on_another_host(&world, &run);
     let refused = world.goldseed(["resume"]).env("LOGNAME", "eve").run();
     assert_eq!(refused.code, Some(4), "{refused}");
     let said: Vec<&str> = refused.stderr.split_whitespace().collect();
     let said = said.join(" ");
-    assert!(said.contains("and ada@"), "{refused}");
+    assert!(said.contains("driven by ada@"), "{refused}");
     assert!(said.contains("its record was written"), "{refused}");
     assert!(
         said.contains(&format!("goldseed resume {run}")),
         "{refused}"
     );
-    let named = world.goldseed(["resume", &run]).env("LOGNAME", "eve").run();
+    for verb in ["resume", "abandon"] {
+        let named = world.goldseed([verb, &run]).env("LOGNAME", "eve").run();
+        assert_eq!(named.code, Some(4), "{named}");
+        assert_says(&named, &format!("goldseed {verb} {run} --yes"));
+    }
+    let named = world.goldseed(["resume", &run, "--yes"]);
+    let named = named.env("LOGNAME", "eve").run();
     assert_eq!(named.code, Some(0), "{named}");
 }
 

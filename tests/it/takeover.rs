@@ -297,3 +297,32 @@ async fn who_takes_a_lease_deletes_all_that_is_left_of_older_ones() {
     left.sort();
     assert_eq!(left, [format!("{folder}/10"), format!("{folder}/11")]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_record_is_written_again_while_a_step_takes_long() {
+    let place = Place::new().await;
+    let hurried = place.hurried().await;
+    let run = place.run().await;
+    let mut run = Run::resume(&hurried, "shop", run.id(), "ada@one")
+        .await
+        .unwrap();
+    let id = run.id().clone();
+    let unfinished = async || {
+        let until = Instant::now() + Duration::from_mins(1);
+        loop {
+            let record = latest(&hurried, "shop", &id).await?;
+            // The step was not announced: nothing else writes of it before its end.
+            if record.unfinished().is_some() {
+                return Ok::<_, StoreError>(String::from("seen"));
+            }
+            assert!(Instant::now() < until, "it was never written again");
+            let scaled = hurried.pace();
+            scaled.sleep_unscaled(Duration::from_millis(50)).await;
+        }
+    };
+    run.step("apply/recipes", "apply", unfinished)
+        .await
+        .unwrap();
+    let record = latest(&place.cloud, "shop", run.id()).await.unwrap();
+    assert!(record.is_done("apply/recipes"), "{record:?}");
+}

@@ -30,7 +30,7 @@ impl Looked {
         }
         // What runs on the seed may be another process's.
         let may_stop = drives.is_ok();
-        self.saved = Some(run.save().await);
+        self.saved = Some(run.leave().await);
         let (run, cloud) = (&*run, context.cloud);
         let Self {
             let_go,

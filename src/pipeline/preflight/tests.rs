@@ -235,7 +235,7 @@ fn workers_drafts_and_leases_are_refused() {
             released: false,
             writer: Writer {
                 nonce: "n".into(),
-                sequence: 0,
+                ..Writer::default()
             },
         });
     });

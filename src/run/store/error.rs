@@ -11,7 +11,7 @@ pub enum StoreError {
     #[error(transparent)]
     Cloud(CloudError),
     /// Somebody else drives the run now.
-    #[error("run {run} {}: this process stops before its next change", taken_over(who, *page, *verdict))]
+    #[error("run {run} {}: this process stops before its next change", taken_over(who, *page, *verdict, reason.as_deref()))]
     TakenOver {
         /// The run.
         run: RunId,
@@ -21,6 +21,8 @@ pub enum StoreError {
         page: u64,
         /// How they ended the run, if they did.
         verdict: Option<Verdict>,
+        /// Why it was taken from a process that may have been driving it, and by whom.
+        reason: Option<String>,
     },
     /// There is no such run.
     #[error("pipeline `{pipeline}` has no run {run}")]
@@ -129,12 +131,16 @@ impl StoreError {
 }
 
 /// What another process has done with a run, for people.
-fn taken_over(who: &str, page: u64, verdict: Option<Verdict>) -> String {
-    match verdict {
+fn taken_over(who: &str, page: u64, verdict: Option<Verdict>, reason: Option<&str>) -> String {
+    let text = match verdict {
         None => format!("is driven by {who} now (page {page})"),
         Some(verdict) => format!(
             "was taken over by {who} (page {page}) and has ended: {}",
             verdict.as_str()
         ),
+    };
+    match reason {
+        None => text,
+        Some(reason) => format!("{text} (reason given by {reason})"),
     }
 }
