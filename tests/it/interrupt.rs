@@ -85,6 +85,7 @@ fn an_interrupt_says_what_exists_and_how_to_go_on() {
         ("in_the_launch", "INT", "RunInstances"),
         ("in_the_swap", "TERM", "UpdateEnvironment"),
         ("in_the_image", "TERM", "CreateImage"),
+        ("when_the_terminal_closes", "HUP", "UpdateEnvironment"),
     ] {
         let world = World::new();
         let output = disturbed(&world, signal, Fate::LoseAnswer, move |request| {
@@ -99,6 +100,50 @@ fn an_interrupt_says_what_exists_and_how_to_go_on() {
         world.succeed(["resume", &output.run_id()]);
         assert_converged(&world, name);
     }
+}
+
+#[test]
+fn a_terminal_that_closes_may_signal_more_than_once() {
+    let world = World::new();
+    let pid: Arc<OnceLock<u32>> = Arc::default();
+    let process = Arc::clone(&pid);
+    // At a launch, and at every request after it.
+    let came = std::sync::Mutex::new(false);
+    world.sandbox.set_hook(Some(Hook::new(move |request| {
+        let launches =
+            request.operation == "RunInstances" && request.parameters["DryRun"] != "true";
+        let mut came = came.lock().unwrap();
+        *came |= launches;
+        if *came {
+            send_signal(*process.wait(), "HUP");
+        }
+        Fate::Serve
+    })));
+    let output = world.goldseed(["rebuild", "shop"]).run_as(&pid);
+    world.sandbox.set_hook(None);
+    assert_eq!(output.code, Some(130), "{output}");
+    assert!(output.stderr.contains("interrupted by SIGHUP"), "{output}");
+    assert!(!output.stderr.contains("interrupted again"), "{output}");
+    world.succeed(["resume", &output.run_id()]);
+    assert_converged(&world, "SIGHUP twice");
+}
+
+#[test]
+fn under_nohup_a_closed_terminal_stops_nothing() {
+    let world = World::new();
+    let pid: Arc<OnceLock<u32>> = Arc::default();
+    let process = Arc::clone(&pid);
+    world.sandbox.set_hook(Some(Hook::new(move |request| {
+        if changes(&request.operation) {
+            send_signal(*process.wait(), "HUP");
+        }
+        Fate::Serve
+    })));
+    let rebuild = world.goldseed(["rebuild", "shop"]).ignoring("HUP");
+    let output = rebuild.run_as(&pid);
+    world.sandbox.set_hook(None);
+    assert_eq!(output.code, Some(0), "{output}");
+    assert_converged(&world, "nohup");
 }
 
 #[test]
@@ -304,7 +349,7 @@ fn an_interrupt_of_a_process_that_was_taken_over_stops_nothing() {
         let pages = world.parameters();
         let page = pages.keys().find(|name| name.contains("/runs/")).unwrap();
         let id = run.get_or_init(|| page.rsplit('/').nth(1).unwrap().to_owned());
-        world.succeed(["resume", id]);
+        world.succeed(["resume", id, "--yes"]);
         send_signal(*pid.wait(), "INT");
         send_signal(*pid.wait(), "CONT");
         slow.join().unwrap()
@@ -469,7 +514,7 @@ fn slept_at(step: &'static str, fate: &Fate) {
         let runs = world.parameters();
         let page = runs.keys().find(|name| name.contains("/runs/")).unwrap();
         let run = page.rsplit('/').nth(1).unwrap();
-        world.succeed(["resume", run]);
+        world.succeed(["resume", run, "--yes"]);
         send_signal(*pid.wait(), "CONT");
         slow.join().unwrap()
     });

@@ -35,6 +35,30 @@ impl Goldseed<'_> {
         self
     }
 
+    /// With a signal ignored from its start on, as `nohup` has SIGHUP.
+    pub(crate) fn ignoring(mut self, signal: &str) -> Self {
+        let plain = self.command.as_std();
+        let mut command = tokio::process::Command::new("/bin/sh");
+        command
+            .arg("-c")
+            .arg(format!("trap '' {signal}; exec \"$0\" \"$@\""))
+            .arg(plain.get_program())
+            .args(plain.get_args())
+            .env_clear()
+            .envs(
+                plain
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            )
+            .current_dir(self.world.project())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        self.command = command;
+        self
+    }
+
     /// With its standard output going elsewhere.
     pub(crate) fn stdout(mut self, to: impl Into<Stdio>) -> Self {
         self.command.stdout(to);
