@@ -8,6 +8,7 @@ mod drive;
 mod guard;
 mod history;
 mod init;
+mod logs;
 mod recipe;
 mod runs;
 mod sandbox;
@@ -22,7 +23,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::failure::{EXIT_CODES, ExitCode, Failure};
-use crate::pipeline::Accepted;
+use crate::pipeline::{Accepted, Consent};
 use crate::settings::Surroundings;
 
 /// Grows golden images for Elastic Beanstalk environments and makes them their base images
@@ -78,6 +79,8 @@ enum Verb {
     Abandon(abandon::Abandon),
     /// List the runs of all pipelines, or of one
     Runs(runs::Runs),
+    /// Show what a past run did and what was printed
+    Logs(logs::Logs),
     /// Show what dead runs left and what it costs, and remove it
     Sweep(sweep::Sweep),
     /// List the promotions of a pipeline
@@ -120,24 +123,48 @@ struct Promote {
     /// Accept an image that was built for this other environment
     #[arg(long, value_name = "NAME")]
     from_environment: Option<String>,
-    /// Accept that the site is down while instances are replaced
-    #[arg(long)]
-    accept_downtime: bool,
-    /// Leave out checks that cannot connect to the site from here, and judge the image without them
-    #[arg(long)]
-    accept_unreachable: bool,
+    #[command(flatten)]
+    accept: Accept,
 }
 
 #[derive(Debug, Args)]
 struct Rebuild {
     /// The pipeline, as goldseed.yaml names it
     pipeline: String,
+    /// Resume the pipeline's unfinished rebuild instead of starting another
+    ///
+    /// A rebuild that has not changed the environment yet is resumed for 12 hours, if settings and recipes are the same.
+    /// Without an unfinished rebuild, another one is started.
+    #[arg(long)]
+    resume: bool,
+    #[command(flatten)]
+    accept: Accept,
+}
+
+/// What a promotion is accepted in spite of.
+#[derive(Debug, Args)]
+struct Accept {
     /// Accept that the site is down while instances are replaced
     #[arg(long)]
     accept_downtime: bool,
     /// Leave out checks that cannot connect to the site from here, and judge the image without them
     #[arg(long)]
     accept_unreachable: bool,
+    /// Accept that the environment is unhealthy before the update
+    ///
+    /// During the watch, a health that is no worse than before then counts as healthy. Probes must pass all the same.
+    #[arg(long)]
+    accept_unhealthy: bool,
+}
+
+impl Accept {
+    fn consent(&self) -> Consent {
+        Consent {
+            downtime: self.accept_downtime,
+            unreachable: self.accept_unreachable,
+            unhealthy: self.accept_unhealthy,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -166,7 +193,7 @@ struct Resume {
     /// that still runs on this host, a run that holds its environment, or a record written in the last 15 minutes.
     run: Option<String>,
     #[command(flatten)]
-    consent: takeover::Consent,
+    consent: takeover::TakeOver,
 }
 
 /// How many bytes a reason may have: it stands in the run's record, which must fit a parameter.
@@ -188,18 +215,20 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Verb::Promote(promote) => {
             let work = drive::Work::Promote {
                 image: promote.image,
-                accept_downtime: promote.accept_downtime,
+                accept: promote.accept.consent(),
                 from_environment: promote.from_environment,
-                accept_unreachable: promote.accept_unreachable,
             };
             drive::start(&invocation, &promote.pipeline, work).await
         }
         Verb::Rebuild(rebuild) => {
             let work = drive::Work::Rebuild {
-                accept_downtime: rebuild.accept_downtime,
-                accept_unreachable: rebuild.accept_unreachable,
+                accept: rebuild.accept.consent(),
             };
-            drive::start(&invocation, &rebuild.pipeline, work).await
+            if rebuild.resume {
+                drive::start_or_resume(&invocation, &rebuild.pipeline, work).await
+            } else {
+                drive::start(&invocation, &rebuild.pipeline, work).await
+            }
         }
         Verb::Rollback(rollback) => {
             if rollback.reason.len() > LONGEST_REASON {
@@ -226,6 +255,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         }
         Verb::Abandon(abandon) => abandon::run(&invocation, &abandon).await,
         Verb::Runs(runs) => signals::heeded(Box::pin(runs::run(&invocation, &runs))).await,
+        Verb::Logs(logs) => signals::heeded(Box::pin(logs::run(&invocation, &logs))).await,
         Verb::Sweep(sweep) => sweep::run(&invocation, &sweep).await,
         Verb::History(name) => {
             signals::heeded(Box::pin(history::run(&invocation, &name.pipeline))).await

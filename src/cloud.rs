@@ -37,7 +37,7 @@ pub use halt::Halt;
 pub use parameters::{Parameter, Put, Version};
 pub use poll::{Look, Wait, WaitError};
 pub use probe::{Probe, ProbeFailure};
-pub use ssm::{Command, CommandState, Invocation};
+pub use ssm::{Command, CommandState, Invocation, SentCommand};
 pub use tags::Tags;
 
 /// A connection to one account and region.

@@ -9,6 +9,7 @@ mod bars;
 mod error;
 mod json;
 mod lines;
+mod past;
 mod report;
 mod rows;
 mod screen;
@@ -30,6 +31,7 @@ use jiff::tz::TimeZone;
 
 pub use self::error::{error_text, excerpts_text};
 pub use self::json::FORMAT;
+pub use self::past::{PastEvent, of_step, past_json, past_lines, read_log, steps_of};
 pub use self::report::Report;
 pub use self::tables::{age, history, table};
 
@@ -200,6 +202,11 @@ impl Ticker {
         // The thread's panic, if there was one, was printed when it happened.
         drop(self.thread.join());
     }
+}
+
+/// Makes a line that others wrote harmless: what it holds can neither move the cursor nor end the line.
+pub fn harmless(line: &str) -> String {
+    text::plain(&line.replace('\n', " "))
 }
 
 /// Writes a verb's answer to standard output; that nobody reads it any more is no failure.

@@ -81,6 +81,15 @@ pub enum Event {
         /// The line without its end.
         line: String,
     },
+    /// An event of the environment, as Beanstalk has recorded it.
+    Environment {
+        /// When Beanstalk recorded it.
+        recorded: jiff::Timestamp,
+        /// `INFO`, `WARN`, `ERROR`, …
+        severity: String,
+        /// Beanstalk's words.
+        message: String,
+    },
     /// Something people should know.
     Note {
         /// How much it matters.

@@ -18,6 +18,7 @@ use crate::id::{CommandId, InstanceId};
 use crate::pace::{Deadline, Schedule};
 use crate::recipe::{Content, Standing};
 pub use error::{NodeError, Reboot};
+pub use protocol::{LogPiece, log_piece};
 use protocol::{Part, State};
 
 /// How often a unit that is interrupted is started anew, and how often a command that fails is sent.

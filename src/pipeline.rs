@@ -16,6 +16,7 @@ mod image;
 mod in_use;
 mod inspect;
 mod launch;
+mod logs;
 mod migrate;
 mod names;
 mod observe;
@@ -54,13 +55,14 @@ pub use diagnosis::{Finding, Unanswered};
 pub use error::PipelineError;
 pub use image::is_fit;
 pub use launch::user_data;
+pub use logs::{Recollection, recollect};
 pub use migrate::FailedMigration;
 pub use plan::{Migration, Plan, PlanError, Site, Source};
 pub use preflight::Refusal;
 pub use rehearse::{Scripts, Stage, rehearse};
 pub use remains::{Cleared, left_by, stop_work};
 pub use rollback::{Accepted, for_a_person, under_way};
-pub use status::{Status, status};
+pub use status::{Status, Troubles, status};
 pub use swap::let_go;
 pub use sweep::{Found, Leftover, Stays, What, leftovers, remove};
 pub use unsent::Seen;
@@ -151,20 +153,18 @@ pub async fn promote(
 pub async fn rebuild(
     run: &mut Run,
     context: &Context<'_>,
-    accept_downtime: bool,
-    accept_unreachable: bool,
+    accept: Consent,
 ) -> Result<Promoted, PipelineError> {
     // A run that goes on has touched things, perhaps the environment itself: only the promotion's own preflight counts.
     if run.record().steps.is_empty() {
-        preflight::early(context, accept_downtime, accept_unreachable).await?;
+        preflight::early(context, accept).await?;
     }
     let golden = build(run, context).await?;
     let wish = Wish {
         image: Some(golden),
         built_now: true,
-        accept_downtime,
+        accept,
         from_environment: None,
-        accept_unreachable,
     };
     promote(run, context, &wish).await
 }
@@ -186,12 +186,21 @@ pub struct Wish {
     pub image: Option<ImageId>,
     /// Whether it was built in this very run: nobody chose it by hand.
     pub built_now: bool,
-    /// Whether an outage while instances are replaced is accepted.
-    pub accept_downtime: bool,
+    /// What is accepted.
+    pub accept: Consent,
     /// The other environment whose image is accepted, by its name.
     pub from_environment: Option<String>,
-    /// Whether checks that do not reach the site are left out.
-    pub accept_unreachable: bool,
+}
+
+/// What a promotion is accepted in spite of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Consent {
+    /// The site is down while instances are replaced.
+    pub downtime: bool,
+    /// Checks that do not reach the site are left out.
+    pub unreachable: bool,
+    /// The environment is unhealthy before: a health that is no worse counts as healthy in the watch.
+    pub unhealthy: bool,
 }
 
 /// What a promotion or rollback came to.

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::attended::{Attended, Halted, attended};
-use super::takeover::{self, Consent};
+use super::takeover::{self, TakeOver};
 use super::{ExitCode, Failure, Invocation, drive, guard, runs, signals};
 use crate::cloud::Cloud;
 use crate::event::Event;
@@ -25,7 +25,7 @@ pub(super) struct Abandon {
     #[arg(long)]
     data_stays: bool,
     #[command(flatten)]
-    consent: Consent,
+    consent: TakeOver,
 }
 
 /// The one stage that is shown.
@@ -50,6 +50,7 @@ pub(super) async fn run(invocation: &Invocation, abandon: &Abandon) -> Result<Ex
         Ok(cloud) => cloud,
         Err(failure) => return drive::ended(&display, Err(failure)),
     };
+    display.also_log_to(&drive::log_folder(invocation).join(format!("{run}.jsonl")));
     let work = async {
         let found = runs::find(&cloud, &settings, &run).await?;
         let record = &found.record;

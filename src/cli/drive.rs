@@ -1,5 +1,6 @@
 //! Driving a run: connect, record, do the work, tell what came of it. An interrupt leaves the run recorded.
 
+mod again;
 mod ending;
 mod looked;
 mod work;
@@ -9,7 +10,7 @@ use std::pin::Pin;
 
 use super::attended::{Attended, Halted, attended};
 use super::signals::{self, interrupted};
-use super::takeover::{self, Consent};
+use super::takeover::{self, TakeOver};
 use super::{ExitCode, Failure, Invocation, guard, runs};
 use crate::cloud::Cloud;
 use crate::display::{Display, Mode};
@@ -22,6 +23,7 @@ use crate::record::{RunRecord, Verb, Verdict};
 use crate::run::{NewRun, Run, StoreError};
 use crate::settings::Settings;
 
+pub(super) use again::start_or_resume;
 use ending::{explain, finished, interrupt};
 pub(super) use work::Work;
 
@@ -88,7 +90,7 @@ pub(super) async fn start(
 pub(super) async fn resume(
     invocation: &Invocation,
     run: Option<&str>,
-    consent: &Consent,
+    consent: &TakeOver,
 ) -> Result<ExitCode, Failure> {
     let run = run.map(runs::id).transpose()?;
     let reason = consent.reason()?;
@@ -212,7 +214,7 @@ pub(super) fn plain_display(invocation: &Invocation) -> Display {
 }
 
 /// Where the log of a run is written: where systemd lets a service write, else beside the settings.
-fn log_folder(invocation: &Invocation) -> PathBuf {
+pub(super) fn log_folder(invocation: &Invocation) -> PathBuf {
     match &invocation.surroundings.state_folder {
         Some(folder) => PathBuf::from(folder),
         None => invocation
@@ -319,25 +321,20 @@ async fn perform(run: &mut Run, context: &Context<'_>, work: &Work) -> Result<Ma
         Work::Build => pipeline::build(run, context).await.map(Made::Golden),
         Work::Promote {
             image,
-            accept_downtime,
+            accept,
             from_environment,
-            accept_unreachable,
         } => {
             let wish = Wish {
                 image: image.clone().map(ImageId::new),
                 built_now: false,
-                accept_downtime: *accept_downtime,
+                accept: *accept,
                 from_environment: from_environment.clone(),
-                accept_unreachable: *accept_unreachable,
             };
             pipeline::promote(run, context, &wish)
                 .await
                 .map(Made::Promoted)
         }
-        Work::Rebuild {
-            accept_downtime,
-            accept_unreachable,
-        } => pipeline::rebuild(run, context, *accept_downtime, *accept_unreachable)
+        Work::Rebuild { accept } => pipeline::rebuild(run, context, *accept)
             .await
             .map(Made::Promoted),
         Work::Rollback { reason, accepted } => pipeline::rollback(run, context, reason, accepted)

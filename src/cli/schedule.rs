@@ -84,15 +84,22 @@ WantedBy=timers.target
 Description=Golden image of {environment}: build, prove, promote, watch
 Wants=network-online.target
 After=network-online.target
+StartLimitIntervalSec=12h
+StartLimitBurst=4
 
 [Service]
 Type=exec
-ExecStart={program} rebuild {pipeline} --file {file}
+ExecStart={program} rebuild {pipeline} --resume --file {file}
 WorkingDirectory={folder}
 # The first interrupt lets the present call end and be recorded.
 KillSignal=SIGINT
 TimeoutStopSec=5min
 RuntimeMaxSec=12h
+# A process that was killed, or that AWS failed, is started again and resumes its run: a promotion is never left
+# unwatched. What a person has to decide, by the exit codes of `goldseed --help`, is not repeated.
+Restart=on-failure
+RestartSec=2min
+RestartPreventExitStatus=2 3 4 6 7 8 130
 DynamicUser=yes
 StateDirectory={name}
 Environment=HOME=/var/lib/{name}

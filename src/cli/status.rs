@@ -1,5 +1,7 @@
 //! `goldseed status`: what an environment is on and what its pipeline has.
 
+mod troubles;
+
 use std::fmt::Write as _;
 
 use super::{ExitCode, Failure, Invocation, answer, guard};
@@ -45,6 +47,7 @@ fn render(status: &Status, columns: usize) -> String {
         write!(text, ", {others} of them on another image").expect("a String takes everything");
     }
     text.push('\n');
+    text.push_str(&troubles::causes(&status.troubles));
     text.push_str(&version(status));
     if let Some(endpoint) = &environment.endpoint {
         writeln!(text, "  http://{endpoint}/").expect("a String takes everything");
@@ -75,6 +78,7 @@ fn render(status: &Status, columns: usize) -> String {
     for reminder in &status.reminders {
         writeln!(text, "  left to do: {reminder}").expect("a String takes everything");
     }
+    text.push_str(&troubles::events(&status.troubles));
     text.push_str(&golden_images(status, columns));
     text.push_str(&runs(status, columns));
     text

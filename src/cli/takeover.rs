@@ -20,8 +20,8 @@ use crate::record::RunRecord;
 use crate::run::{self, ProcessState};
 
 /// What is said beforehand about taking a run from another process.
-#[derive(Debug, Args)]
-pub(super) struct Consent {
+#[derive(Debug, Default, Args)]
+pub(super) struct TakeOver {
     /// Take the run over without asking, even if another process may be driving it
     #[arg(long)]
     yes: bool,
@@ -30,7 +30,7 @@ pub(super) struct Consent {
     force: Option<String>,
 }
 
-impl Consent {
+impl TakeOver {
     /// Returns the reason that goes on record.
     ///
     /// # Errors
@@ -73,7 +73,7 @@ enum Driver {
 pub(super) async fn ensure_free(
     cloud: &Cloud,
     found: &Found,
-    consent: &Consent,
+    consent: &TakeOver,
     command: &str,
 ) -> Result<(), Failure> {
     if consent.is_given() {
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn a_reason_has_words_and_fits_the_record() {
         let reason = |text: &str| {
-            let consent = Consent {
+            let consent = TakeOver {
                 yes: false,
                 force: Some(text.to_owned()),
             };

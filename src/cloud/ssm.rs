@@ -16,6 +16,17 @@ pub struct Command {
     pub seconds: u32,
 }
 
+/// A command that was sent to an instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentCommand {
+    /// Its id.
+    pub id: CommandId,
+    /// What it was sent with: [`Command::comment`].
+    pub comment: String,
+    /// When it was sent.
+    pub sent: jiff::Timestamp,
+}
+
 /// How a command is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommandState {
@@ -87,6 +98,47 @@ impl Cloud {
             .map_err(|error| CloudError::of(OPERATION, command.instance.as_str(), &error))?;
         let id = answer.command.and_then(|command| command.command_id);
         present(id, OPERATION, command.instance.as_str(), "CommandId").map(CommandId::new)
+    }
+
+    /// Returns the commands that were sent to an instance, oldest first. Systems Manager keeps them for 30 days, also of an
+    /// instance that was terminated.
+    ///
+    /// # Errors
+    /// What AWS refused.
+    pub async fn commands_to(&self, instance: &InstanceId) -> Result<Vec<SentCommand>, CloudError> {
+        const OPERATION: &str = "ListCommandInvocations";
+        let mut sent = Vec::new();
+        let mut token = None;
+        loop {
+            let answer = self
+                .ssm
+                .list_command_invocations()
+                .instance_id(instance.as_str())
+                .max_results(50)
+                .set_next_token(token)
+                .send()
+                .await
+                .map_err(|error| CloudError::of(OPERATION, instance.as_str(), &error))?;
+            for invocation in answer.command_invocations() {
+                let id = invocation.command_id();
+                let id = present(id, OPERATION, instance.as_str(), "CommandId")?;
+                let time = invocation.requested_date_time();
+                let time = present(time, OPERATION, id, "RequestedDateTime")?;
+                let Ok(time) = jiff::Timestamp::from_nanosecond(time.as_nanos()) else {
+                    return Err(CloudError::absent(OPERATION, id, "RequestedDateTime"));
+                };
+                sent.push(SentCommand {
+                    id: CommandId::new(id),
+                    comment: invocation.comment().unwrap_or_default().to_owned(),
+                    sent: time,
+                });
+            }
+            token = answer.next_token.filter(|text| !text.is_empty());
+            if token.is_none() {
+                sent.sort_by_key(|command| command.sent);
+                return Ok(sent);
+            }
+        }
     }
 
     /// Returns a command's state; one that was sent a moment ago may not be visible yet.

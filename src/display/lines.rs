@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::text::{duration, first_line, plain, plain_lines};
+use super::text::{duration, environment_event, first_line, plain, plain_lines};
 use crate::event::{AT_WORK, Event, Level};
 use crate::id::StepId;
 
@@ -108,6 +108,14 @@ impl<W: Write> Lines<W> {
                 self.in_step(now, &format!("{step}: {result} ({done}/{of})"))
             }
             Event::Output { line } => self.in_step(now, &format!("| {}", plain(line))),
+            Event::Environment {
+                recorded,
+                severity,
+                message,
+            } => {
+                let text = environment_event(*recorded, severity, message);
+                self.in_step(now, &format!("| {text}"))
+            }
             Event::Note { level, text } => {
                 let label = match level {
                     Level::Information => "note",
@@ -125,6 +133,11 @@ impl<W: Write> Lines<W> {
                 self.write(now, &format!("run {run} {ended}: {verdict}"))
             }
         }
+    }
+
+    /// Writes a line without a time.
+    pub(crate) fn heading(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.output, "{text}")
     }
 
     /// Gives the output back, for what is written after the events.

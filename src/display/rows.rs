@@ -4,7 +4,9 @@
 use jiff::Timestamp;
 
 use super::stages::{Stage, Stages, State};
-use super::text::{cut, duration, first_line, pad, plain, plain_lines, width, wrap};
+use super::text::{
+    cut, duration, environment_event, first_line, pad, plain, plain_lines, width, wrap,
+};
 use crate::event::{Event, Level};
 
 /// From this width on a row has a bar; below it only the percentage.
@@ -169,6 +171,18 @@ pub(crate) fn scrolled(event: &Event, page: Page) -> Vec<String> {
             }
         }
         Event::Output { line } => vec![cut(&format!("  {}", plain(line)), page.columns)],
+        Event::Environment {
+            recorded,
+            severity,
+            message,
+        } => {
+            let ink = match severity.as_str() {
+                "ERROR" | "FATAL" => Some(Ink::Red),
+                "WARN" => Some(Ink::Yellow),
+                _ => None,
+            };
+            page.wrapped(ink, &environment_event(*recorded, severity, message))
+        }
         Event::Note { level, text } => match level {
             Level::Information => page.wrapped(None, text),
             Level::Warning => page.wrapped(Some(Ink::Yellow), &format!("warning: {text}")),

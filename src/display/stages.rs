@@ -165,7 +165,7 @@ impl Stages {
                     }
                 }
             }
-            Event::Output { .. } | Event::Note { .. } => {}
+            Event::Output { .. } | Event::Environment { .. } | Event::Note { .. } => {}
         }
     }
 

@@ -26,6 +26,19 @@ pub(crate) fn plain(line: &str) -> String {
     kept
 }
 
+/// An event of Beanstalk's on one line, whole and with its time: it may say the only cause that there is.
+pub(crate) fn environment_event(
+    recorded: jiff::Timestamp,
+    severity: &str,
+    message: &str,
+) -> String {
+    let time = recorded.strftime("%H:%M:%S");
+    plain(&format!(
+        "Beanstalk {severity}, {time} UTC: {}",
+        message.replace('\n', " ")
+    ))
+}
+
 /// The first line of a reason: those after it, output of a step or a list, stand in the error at the end.
 pub(crate) fn first_line(reason: &str) -> &str {
     reason.lines().next().unwrap_or_default()

@@ -233,9 +233,44 @@ pub(super) fn read(output: &str) -> Result<Answer, String> {
     })
 }
 
+/// A piece of a unit's log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogPiece {
+    /// Where it begins in the log.
+    pub offset: u64,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// Reads the piece of a unit's log out of what a command has printed; none in what is no such answer.
+pub fn log_piece(output: &str) -> Option<LogPiece> {
+    let answer = read(output).ok()?;
+    let length = u64::try_from(answer.bytes.len()).ok()?;
+    let tells_of_a_unit = answer.state != State::Ready && length > 0;
+    tells_of_a_unit.then(|| LogPiece {
+        offset: answer.offset.saturating_sub(length),
+        bytes: answer.bytes,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pieces_of_a_log_are_told_from_other_answers() {
+        let answer = |state: &str| {
+            format!("goldseed 1\nstate {state}\ncode 0\nfresh no\noffset 7\ndata aGVsbG8=\n")
+        };
+        let piece = LogPiece {
+            offset: 2,
+            bytes: b"hello".to_vec(),
+        };
+        assert_eq!(log_piece(&answer("finished")), Some(piece.clone()));
+        assert_eq!(log_piece(&answer("running")), Some(piece));
+        assert_eq!(log_piece(&answer("ready")), None);
+        assert_eq!(log_piece("hello"), None);
+    }
 
     #[test]
     fn answers_are_read_and_damaged_ones_refused() {

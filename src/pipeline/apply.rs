@@ -120,8 +120,13 @@ pub(super) async fn deploy(
     let code = Node::new(cloud, instance)
         .run(&job, |bytes| log.extend_from_slice(bytes))
         .await?;
+    let text = String::from_utf8_lossy(&log);
+    for line in text.lines() {
+        cloud.events().emit(Event::Output {
+            line: line.to_owned(),
+        });
+    }
     if code != 0 {
-        let text = String::from_utf8_lossy(&log);
         let lines: Vec<String> = text.lines().map(ToOwned::to_owned).collect();
         let from = lines.len().saturating_sub(LAST_LINES);
         return Err(RecipeFailure {

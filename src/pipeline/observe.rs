@@ -362,6 +362,7 @@ mod tests {
         let health = InstanceHealth {
             id: InstanceId::new(id),
             status: status.into(),
+            causes: Vec::new(),
             deployment: Some("Deployed".into()),
         };
         Member {

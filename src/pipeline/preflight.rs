@@ -4,6 +4,8 @@
 //! told at once.
 
 pub(super) mod again;
+mod cost;
+mod health;
 mod image;
 mod keys;
 mod outage;
@@ -14,13 +16,16 @@ mod way_back;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Context, PipelineError, Wish, belonging, migrate, observe, probes, quarantine, watch};
+use super::{
+    Consent, Context, PipelineError, Wish, belonging, migrate, observe, probes, quarantine, watch,
+};
 use crate::cloud::{CloudError, ConfigurationSet, Environment, ErrorKind, ManagedAction};
 use crate::id::{EnvironmentId, ImageId};
 use crate::pace;
 use crate::record::{BaseImage, Lease};
 use crate::run::{self, Ledger, Outcome, Run};
 
+pub(super) use health::health_of;
 pub(super) use rules::{due_updates, refusals, standing_refusals};
 pub(super) use trial::{Trial, for_rollback as trial_for_rollback};
 pub(super) use way_back::{known, stock_image};
@@ -83,6 +88,9 @@ pub(super) struct Ready {
     /// How many probes accept any certificate, if any do.
     #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     pub(super) insecure: Option<u16>,
+    /// The bad health before that was accepted: in the watch one that is no worse counts as healthy.
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    pub(super) accepted: Option<String>,
 }
 
 impl Outcome for Ready {
@@ -115,6 +123,10 @@ pub(super) struct Facts {
     pub(super) migrating: Option<migrate::LeftRunning>,
     pub(super) now: jiff::Timestamp,
     pub(super) accept_downtime: bool,
+    /// Whether an environment that is unhealthy before is accepted.
+    pub(super) accept_unhealthy: bool,
+    /// Why the environment is not healthy, in Beanstalk's words.
+    pub(super) causes: Vec<String>,
     /// When a watch ends at the latest.
     pub(super) deadline: std::time::Duration,
     /// Whether the image's application comes by the recipe `bridge`.
@@ -136,16 +148,14 @@ const HEALTH_REPORTING: &str = "aws:elasticbeanstalk:healthreporting:system";
 pub(super) const LAUNCH: &str = "aws:autoscaling:launchconfiguration";
 
 /// Checks an environment before a whole rebuild, so that hours are not spent on an image that cannot be promoted.
-pub(super) async fn early(
-    context: &Context<'_>,
-    accept_downtime: bool,
-    accept_unreachable: bool,
-) -> Result<(), PipelineError> {
-    let facts = facts(context, accept_downtime, None).await?;
+pub(super) async fn early(context: &Context<'_>, consent: Consent) -> Result<(), PipelineError> {
+    let accept_downtime = consent.downtime;
+    let mut facts = facts(context, accept_downtime, None).await?;
+    facts.accept_unhealthy = consent.unhealthy;
     let mut list = refusals(&facts);
     list.extend(way_back::refusal(context, &facts, Warnings::Shown).await?);
     let probed = probes::before(context, &facts.environment).await;
-    list.extend(probed.refusals(accept_unreachable));
+    list.extend(probed.refusals(consent.unreachable));
     list.extend(quarantine::same_recipes(context, &facts.environment).await?);
     if facts.bridged {
         list.extend(version::refusals(context, &facts.environment, true).await);
@@ -154,7 +164,9 @@ pub(super) async fn early(
         context.plan.migration.as_ref(),
         accept_downtime,
     ));
-    refuse(list)
+    refuse(list)?;
+    tell_cost(context, &facts);
+    Ok(())
 }
 
 /// Checks everything for a promotion and records what it stands on.
@@ -168,11 +180,12 @@ pub(super) async fn promotion(
         "preflight/environment",
         "look for what speaks against it",
         async || {
-            let facts = facts(context, wish.accept_downtime, Some(&id)).await?;
+            let mut facts = facts(context, wish.accept.downtime, Some(&id)).await?;
+            facts.accept_unhealthy = wish.accept.unhealthy;
             let mut list = refusals(&facts);
             list.extend(way_back::refusal(context, &facts, Warnings::Silent).await?);
             let probed = probes::before(context, &facts.environment).await;
-            list.extend(probed.refusals(wish.accept_unreachable));
+            list.extend(probed.refusals(wish.accept.unreachable));
             if let Some(note) = probes::front_page_only(context.plan) {
                 context.cloud.events().note(note);
             }
@@ -199,6 +212,13 @@ pub(super) async fn promotion(
             if let Some(note) = outage::longer_than(&facts, context.plan.watch.deadline) {
                 context.cloud.events().note(note);
             }
+            // A rebuild has said it before it built.
+            if !wish.built_now {
+                tell_cost(context, &facts);
+            }
+            if let Some(warning) = health::note(&facts) {
+                context.cloud.events().warn(warning);
+            }
             let from = belonging::consented(
                 &golden.tags,
                 &facts.environment,
@@ -214,6 +234,18 @@ pub(super) async fn promotion(
         },
     );
     ready.await.map_err(PipelineError::from)
+}
+
+/// Says what the rollback that is about to be done costs.
+pub(super) fn tell_cost_of_rollback(context: &Context<'_>, facts: &Facts) {
+    context.cloud.events().note(cost::rollback(facts));
+}
+
+/// Says what the replacement of the instances, and a rollback, will cost.
+fn tell_cost(context: &Context<'_>, facts: &Facts) {
+    for note in cost::notes(facts) {
+        context.cloud.events().note(note);
+    }
 }
 
 /// Gathers the facts. `ours` is the run whose own lease is no obstacle.
@@ -233,10 +265,12 @@ pub(super) async fn facts(
         actions: managed_actions(context, &environment).await?,
         lease: lease.filter(|lease| ours != Some(&lease.run)),
         migrating: migrate::left_running(cloud, &environment.id, &plan.pipeline, ours).await?,
+        causes: health::causes(cloud, &environment).await,
         environment,
         bridged: plan.is_bridged(),
         now: pace::now(),
         accept_downtime,
+        accept_unhealthy: false,
         deadline: plan.watch.deadline,
     })
 }
@@ -322,6 +356,7 @@ pub(super) async fn ready(
         left_out: probed.unreachable(),
         insecure: probes::insecure(context.plan),
         from_environment,
+        accepted: health::accepted(facts).map(ToOwned::to_owned),
     })
 }
 

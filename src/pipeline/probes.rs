@@ -45,7 +45,8 @@ pub(super) async fn of_image(
     Ok(plan.own_probes.clone())
 }
 
-fn all(plan: &Plan) -> Vec<HttpCheck> {
+/// Returns every probe: the pipeline's own, then the recipes'.
+pub(super) fn all(plan: &Plan) -> Vec<HttpCheck> {
     let own = plan.own_probes.iter();
     own.chain(&plan.recipe_probes).cloned().collect()
 }

@@ -27,6 +27,12 @@ const REMOVAL: Schedule = Schedule {
 /// The steps whose output is a machine of the run.
 const MACHINES: [&str; 3] = ["launch/seed", "prove/launch", "migrate/launch"];
 
+/// Returns the instances that a run has launched, as its record names them.
+pub(super) fn machines(record: &RunRecord) -> Vec<InstanceId> {
+    let steps = MACHINES.iter();
+    steps.filter_map(|step| output(record, step)).collect()
+}
+
 /// What exists of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Remains {
@@ -43,9 +49,8 @@ impl Remains {
             tags.get(tags::RUN)
                 .is_none_or(|run| *run == *record.run.as_str())
         };
-        let machines: Vec<InstanceId> = MACHINES
-            .iter()
-            .filter_map(|step| output(record, step))
+        let machines: Vec<InstanceId> = machines(record)
+            .into_iter()
             .filter(|id| remains.instances.iter().all(|one| one.id != *id))
             .collect();
         let mut more = cloud.visible_instances(&machines).await?;

@@ -179,6 +179,7 @@ pub(super) async fn to_earlier(
                 match target::choose(context, &facts, accepted.from_environment.as_deref()).await? {
                     Ok((target, from)) => {
                         preflight::refuse(list)?;
+                        preflight::tell_cost_of_rollback(context, &facts);
                         for due in preflight::due_updates(&facts) {
                             context
                                 .cloud

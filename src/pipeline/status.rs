@@ -1,8 +1,12 @@
 //! Status: what an environment is on, what the pipeline has, and whether anybody is at work.
 
+mod troubles;
+
 use super::deployed::{self, Deployed};
 use super::{Context, PipelineError, belonging, observe, preflight, reminders};
 use crate::cloud::{Environment, Image, ImageState, Tags, tags};
+pub use troubles::Troubles;
+
 use crate::record::{BaseImage, Lease, LedgerEntry, RunRecord};
 use crate::run::{self, LeaseError, Ledger, StoreError};
 
@@ -11,6 +15,8 @@ use crate::run::{self, LeaseError, Ledger, StoreError};
 pub struct Status {
     /// The environment.
     pub environment: Environment,
+    /// Why it is not healthy, and what Beanstalk has reported.
+    pub troubles: Troubles,
     /// Its base image.
     pub base: BaseImage,
     /// The image that stands behind it, as the settings name it.
@@ -70,6 +76,7 @@ pub async fn status(context: &Context<'_>) -> Result<Status, PipelineError> {
     Ok(Status {
         deployed: deployed::of(cloud, &environment).await,
         bridged: plan.is_bridged(),
+        troubles: Troubles::of(cloud, &environment).await?,
         base,
         base_image,
         instances: (running.len(), others),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::preflight::{LAUNCH, Ready};
+use super::preflight::{self, LAUNCH, Ready};
 use super::swap::Direction;
 use super::verdict::{Draft, Health, Judge, Judgement, Sample};
 use super::{Context, PipelineError, Trouble, observe, probes, swap};
@@ -233,6 +233,8 @@ struct Ask<'a> {
     failing_before: &'a [u16],
     /// What is deployed where the settings name no image.
     unnamed: Option<&'a ImageId>,
+    /// The bad health that is accepted.
+    accepted: Option<&'a str>,
 }
 
 /// Looks once as the watch does: what the watch will need to read must be readable before anything is sent.
@@ -242,6 +244,7 @@ pub(super) async fn rehearse(context: &Context<'_>) -> Result<(), CloudError> {
         probes: &[],
         failing_before: &[],
         unnamed: None,
+        accepted: None,
     };
     look(context, 0, &ask).await.map(drop)
 }
@@ -258,7 +261,12 @@ async fn look_once(
     let probes = if let Some(found) = probes {
         found
     } else {
-        let all = probes::of_image(context, watched.target).await?;
+        let all = if forward {
+            probes::of_image(context, watched.target).await?
+        } else {
+            // Whatever recipes the earlier image was built from: it passed these before the swap.
+            probes::all(context.plan)
+        };
         // What failed before the swap does not come right by going back.
         let left_out = &watched.ready.left_out;
         let fit = |position: &u16| {
@@ -272,6 +280,7 @@ async fn look_once(
         probes,
         failing_before: if forward { failing } else { &[] },
         unnamed: watched.platform.then_some(watched.target),
+        accepted: watched.ready.accepted.as_deref(),
     };
     look(context, at, &ask).await
 }
@@ -289,9 +298,9 @@ async fn look(
     let instances = observe::instances(cloud, &environment).await?;
     let health = if environment.health_status.is_some() {
         let seen = cloud.environment_health(&environment).await?;
-        Health::read(&seen.status, &seen.causes)
+        preflight::health_of(&seen.status, &seen.causes, ask.accepted)
     } else {
-        Health::read(&environment.health, &[])
+        preflight::health_of(&environment.health, &[], ask.accepted)
     };
     let running = instances
         .into_iter()

@@ -14,7 +14,12 @@ fn host() -> Option<String> {
         .chain_update(boot.trim())
         .chain_update(namespace.as_os_str().as_encoded_bytes())
         .finalize();
-    Some(digest[..6].iter().map(|byte| format!("{byte:02x}")).collect())
+    Some(
+        digest[..6]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
+    )
 }
 
 /// Returns the mark of this process.

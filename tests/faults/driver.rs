@@ -11,7 +11,7 @@ use goldseed::cloud::{Cloud, Connection, LocalAws};
 use goldseed::event::{Emitter, Event};
 use goldseed::id::RunId;
 use goldseed::pace::Pace;
-use goldseed::pipeline::{self, Accepted, Context, DataStays, PipelineError, Plan};
+use goldseed::pipeline::{self, Accepted, Consent, Context, DataStays, PipelineError, Plan};
 use goldseed::record::{RunRecord, Verb, Verdict};
 use goldseed::run::{NewRun, Run, runs};
 
@@ -161,7 +161,7 @@ impl Driver {
     /// Ends a run that nobody will go on with.
     pub(crate) async fn abandon(&self, record: &RunRecord) -> Result<(), Trouble> {
         let cloud = self.connect().await?;
-        pipeline::must_be_removable(&cloud, record, DataStays::default(), None).await?;
+        pipeline::must_be_removable(&cloud, record, DataStays::default()).await?;
         pipeline::abandon(&cloud, record, &self.who, DataStays::default(), None).await?;
         Ok(())
     }
@@ -220,7 +220,7 @@ impl Driver {
             Verb::Rollback => {
                 pipeline::rollback(&mut run, &context, "", &Accepted::default()).await
             }
-            _ => pipeline::rebuild(&mut run, &context, false).await,
+            _ => pipeline::rebuild(&mut run, &context, Consent::default()).await,
         };
         let Err(error) = result else {
             return Ok(match run.finish(Verdict::Done).await {

@@ -62,7 +62,8 @@ fn disturbed(
 ) -> Output {
     let pid: Arc<OnceLock<u32>> = Arc::default();
     world.signal_at(&pid, signal, lost, at);
-    let output = world.goldseed(["rebuild", "shop"]).run_as(&pid);
+    let rebuild = world.goldseed(["rebuild", "shop"]).heeding("HUP");
+    let output = rebuild.run_as(&pid);
     world.sandbox.set_hook(None);
     output
 }
@@ -119,7 +120,8 @@ fn a_terminal_that_closes_may_signal_more_than_once() {
         }
         Fate::Serve
     })));
-    let output = world.goldseed(["rebuild", "shop"]).run_as(&pid);
+    let rebuild = world.goldseed(["rebuild", "shop"]).heeding("HUP");
+    let output = rebuild.run_as(&pid);
     world.sandbox.set_hook(None);
     assert_eq!(output.code, Some(130), "{output}");
     assert!(output.stderr.contains("interrupted by SIGHUP"), "{output}");

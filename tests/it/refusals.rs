@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::unsent::assert_says;
 use super::world::{
     EnvironmentKind, KIND, LAUNCH, Output, PLATFORM, ROLLING, STOCK, World, mutates,
 };
@@ -348,4 +349,39 @@ fn what_is_no_image_id_is_refused_before_anything_is_recorded() {
         assert!(output.stderr.contains(&said), "{output}");
         assert_eq!(world.sandbox.requests().len(), before, "{output}");
     }
+}
+
+#[test]
+fn an_environment_with_a_warning_is_refused_with_its_causes_and_updated_where_that_is_accepted() {
+    let world = World::new();
+    // Whatever image its instances run, clients make mistakes.
+    world.sandbox.behave("", Behaviour::ClientErrors);
+    for arguments in [["rebuild", "shop"], ["promote", "shop"]] {
+        let output = world.run(arguments);
+        assert_eq!(output.code, Some(4), "{output}");
+        assert_says(
+            &output,
+            "shop-prod is unhealthy before the update: its health is Warning (22.6 % of the requests are erroring with HTTP 4xx.)",
+        );
+        assert_says(&output, "--accept-unhealthy");
+        assert_says(&output, "\"ApplicationRequests4xx\":{\"Enabled\":false}");
+    }
+    let output = world.succeed(["rebuild", "shop", "--accept-unhealthy"]);
+    assert_says(&output, "which was accepted");
+    let golden = &world.images("golden")[0];
+    assert_eq!(world.base_image().as_ref(), Some(&golden.id));
+    assert!(
+        !golden.tags.contains_key("goldseed:quarantined"),
+        "{output}"
+    );
+}
+
+#[test]
+fn an_image_that_makes_an_accepted_health_worse_is_taken_back() {
+    let world = World::new();
+    world.sandbox.behave(STOCK, Behaviour::ClientErrors);
+    world.sandbox.behave("golden", Behaviour::Unhealthy);
+    let output = world.run(["rebuild", "shop", "--accept-unhealthy"]);
+    assert_eq!(output.code, Some(7), "{output}");
+    assert_eq!(world.base_image(), None, "{output}");
 }

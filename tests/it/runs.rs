@@ -78,7 +78,7 @@ fn a_run_that_its_process_has_left_is_resumed_from_any_host_without_a_question()
     let world = World::new();
     world.fail_recipes_once(&["a line"]);
     let failed = world.run(["build", "shop"]);
-    assert_eq!(failed.code, Some(3), "{failed}");
+    assert_eq!(failed.code, Some(6), "{failed}");
     let run = failed.run_id();
     as_if_written_on_another_host(&world, &run);
     world.succeed(["resume", &run]);
@@ -269,4 +269,36 @@ fn a_run_of_another_pipeline_is_known_by_it() {
         &output,
         "is of pipeline `blog`, which goldseed.yaml does not have",
     );
+}
+
+#[test]
+fn a_rebuild_that_was_killed_is_resumed_by_the_next_one_that_is_to_resume() {
+    let world = World::new();
+    let run = killed_at(&world, ["rebuild", "shop"], "UpdateEnvironment").run_id();
+    leases_are_renewed(&world);
+    let resumed = world.succeed(["rebuild", "shop", "--resume"]);
+    assert_says(&resumed, &format!("resuming the unfinished run {run}"));
+    assert_eq!(world.images("golden").len(), 1, "{resumed}");
+    // Nothing is unfinished: another one is started. Its image is in service already once it was resumed.
+    let another = killed_at(&world, ["rebuild", "shop", "--resume"], "RunInstances").run_id();
+    assert_ne!(another, run);
+    // After a change of the recipes it cannot be resumed and another one is started.
+    world.edit("text: Hello", "text: Welcome");
+    let changed = world.succeed(["rebuild", "shop", "--resume"]);
+    assert_says(
+        &changed,
+        &format!("run {another} is unfinished and not resumed"),
+    );
+    assert_says(&changed, &format!("goldseed abandon {another}"));
+    assert_eq!(world.images("golden").len(), 2, "{changed}");
+}
+
+#[test]
+fn a_rebuild_that_is_to_resume_takes_no_run_from_a_process_that_may_live() {
+    let world = World::new();
+    let run = killed_at(&world, ["rebuild", "shop"], "UpdateEnvironment").run_id();
+    as_if_written_on_another_host(&world, &run);
+    let refused = world.run(["rebuild", "shop", "--resume"]);
+    assert_eq!(refused.code, Some(4), "{refused}");
+    assert_says(&refused, "may still be driven by ada@");
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::cli::{ExitCode, Failure};
-use crate::pipeline::{self, Accepted};
+use crate::pipeline::{self, Accepted, Consent};
 use crate::record::Verb;
 
 /// What a run is to do.
@@ -12,13 +12,11 @@ pub(in crate::cli) enum Work {
     Build,
     Promote {
         image: Option<String>,
-        accept_downtime: bool,
+        accept: Consent,
         from_environment: Option<String>,
-        accept_unreachable: bool,
     },
     Rebuild {
-        accept_downtime: bool,
-        accept_unreachable: bool,
+        accept: Consent,
     },
     Rollback {
         reason: String,
@@ -70,44 +68,39 @@ impl Work {
 
     /// What the record keeps, so that another machine can go on.
     pub(super) fn asked(&self) -> BTreeMap<String, String> {
-        let accepts = |downtime: bool, from_environment: Option<&String>| Accepted {
-            downtime,
-            from_environment: from_environment.cloned(),
-            ..Accepted::default()
-        };
-        let (image, reason, accepted) = match self {
-            Self::Build => (None, None, Accepted::default()),
+        let (mut image, mut reason, mut from) = (None, None, None);
+        let (mut accept, mut restored) = (Consent::default(), false);
+        match self {
+            Self::Build => {}
             Self::Promote {
-                image,
-                accept_downtime,
+                image: wanted,
+                accept: accepted,
                 from_environment,
-                ..
             } => {
-                let accepted = accepts(*accept_downtime, from_environment.as_ref());
-                (image.clone(), None, accepted)
+                image.clone_from(wanted);
+                accept = *accepted;
+                from.clone_from(from_environment);
             }
-            Self::Rebuild {
-                accept_downtime, ..
-            } => (None, None, accepts(*accept_downtime, None)),
-            Self::Rollback { reason, accepted } => (None, Some(reason.clone()), accepted.clone()),
-        };
-        let unreachable = match self {
-            Self::Promote {
-                accept_unreachable, ..
+            Self::Rebuild { accept: accepted } => accept = *accepted,
+            Self::Rollback {
+                reason: why,
+                accepted,
+            } => {
+                reason = Some(why.clone());
+                accept.downtime = accepted.downtime;
+                restored = accepted.database_restored;
+                from.clone_from(&accepted.from_environment);
             }
-            | Self::Rebuild {
-                accept_unreachable, ..
-            } => *accept_unreachable,
-            Self::Build | Self::Rollback { .. } => false,
-        };
+        }
         let yes = |said: bool| said.then(|| "yes".to_owned());
         [
             ("image", image),
             ("reason", reason),
-            ("accept-downtime", yes(accepted.downtime)),
-            ("accept-unreachable", yes(unreachable)),
-            ("database-restored", yes(accepted.database_restored)),
-            ("from-environment", accepted.from_environment),
+            ("accept-downtime", yes(accept.downtime)),
+            ("accept-unreachable", yes(accept.unreachable)),
+            ("accept-unhealthy", yes(accept.unhealthy)),
+            ("database-restored", yes(restored)),
+            ("from-environment", from),
         ]
         .into_iter()
         .filter_map(|(key, value)| Some((key.to_owned(), value?)))
@@ -116,24 +109,23 @@ impl Work {
 
     /// The reverse of [`asked`](Self::asked).
     pub(super) fn recorded(verb: Verb, asked: &BTreeMap<String, String>) -> Self {
-        let accept_downtime = asked.contains_key("accept-downtime");
-        let accept_unreachable = asked.contains_key("accept-unreachable");
+        let accept = Consent {
+            downtime: asked.contains_key("accept-downtime"),
+            unreachable: asked.contains_key("accept-unreachable"),
+            unhealthy: asked.contains_key("accept-unhealthy"),
+        };
         match verb {
             Verb::Build => Self::Build,
             Verb::Promote => Self::Promote {
                 image: asked.get("image").cloned(),
-                accept_downtime,
+                accept,
                 from_environment: asked.get("from-environment").cloned(),
-                accept_unreachable,
             },
-            Verb::Rebuild => Self::Rebuild {
-                accept_downtime,
-                accept_unreachable,
-            },
+            Verb::Rebuild => Self::Rebuild { accept },
             Verb::Rollback => Self::Rollback {
                 reason: asked.get("reason").cloned().unwrap_or_default(),
                 accepted: Accepted {
-                    downtime: accept_downtime,
+                    downtime: accept.downtime,
                     database_restored: asked.contains_key("database-restored"),
                     from_environment: asked.get("from-environment").cloned(),
                 },
@@ -146,25 +138,31 @@ impl Work {
 mod tests {
     use super::*;
 
+    const ALL: Consent = Consent {
+        downtime: true,
+        unreachable: true,
+        unhealthy: true,
+    };
+
     #[test]
     fn what_was_asked_for_comes_back_from_the_record() {
         for work in [
             Work::Build,
             Work::Promote {
                 image: Some("ami-1".into()),
-                accept_downtime: true,
+                accept: ALL,
                 from_environment: Some("shop-staging".into()),
-                accept_unreachable: false,
             },
             Work::Promote {
                 image: None,
-                accept_downtime: false,
+                accept: Consent::default(),
                 from_environment: None,
-                accept_unreachable: true,
             },
             Work::Rebuild {
-                accept_downtime: true,
-                accept_unreachable: true,
+                accept: Consent {
+                    unhealthy: true,
+                    ..Consent::default()
+                },
             },
             Work::Rollback {
                 reason: "slow".into(),

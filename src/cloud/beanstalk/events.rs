@@ -32,8 +32,23 @@ impl Cloud {
         environment: &EnvironmentId,
         since: jiff::Timestamp,
     ) -> Result<Vec<EnvironmentEvent>, CloudError> {
-        let (events, _) = self.events_page(environment, since, None, None).await?;
+        let (events, _) = self
+            .events_page(environment, (since, None), None, None)
+            .await?;
         Ok(events)
+    }
+
+    /// Returns all events of the environment between two moments, oldest first. Beanstalk keeps them for six weeks.
+    ///
+    /// # Errors
+    /// What AWS refused.
+    pub async fn environment_events_between(
+        &self,
+        environment: &EnvironmentId,
+        from: jiff::Timestamp,
+        to: jiff::Timestamp,
+    ) -> Result<Vec<EnvironmentEvent>, CloudError> {
+        self.all_events(environment, (from, Some(to)), None).await
     }
 
     /// Returns all warnings and errors of the environment, oldest first.
@@ -42,12 +57,21 @@ impl Cloud {
         environment: &EnvironmentId,
         since: jiff::Timestamp,
     ) -> Result<Vec<EnvironmentEvent>, CloudError> {
-        let least = sdk::EventSeverity::Warn;
+        let least = Some(sdk::EventSeverity::Warn);
+        self.all_events(environment, (since, None), least).await
+    }
+
+    async fn all_events(
+        &self,
+        environment: &EnvironmentId,
+        between: (jiff::Timestamp, Option<jiff::Timestamp>),
+        least: Option<sdk::EventSeverity>,
+    ) -> Result<Vec<EnvironmentEvent>, CloudError> {
         let mut found = Vec::new();
         let mut token = None;
         loop {
             let (events, next) = self
-                .events_page(environment, since, Some(least.clone()), token)
+                .events_page(environment, between, least.clone(), token)
                 .await?;
             found.extend(events);
             token = next;
@@ -63,16 +87,19 @@ impl Cloud {
     async fn events_page(
         &self,
         environment: &EnvironmentId,
-        since: jiff::Timestamp,
+        (from, to): (jiff::Timestamp, Option<jiff::Timestamp>),
         least: Option<sdk::EventSeverity>,
         token: Option<String>,
     ) -> Result<(Vec<EnvironmentEvent>, Option<String>), CloudError> {
         const OPERATION: &str = "DescribeEvents";
+        let time =
+            |moment: jiff::Timestamp| aws_smithy_types::DateTime::from_secs(moment.as_second());
         let answer = self
             .beanstalk
             .describe_events()
             .environment_id(environment.as_str())
-            .start_time(aws_smithy_types::DateTime::from_secs(since.as_second()))
+            .start_time(time(from))
+            .set_end_time(to.map(time))
             .set_severity(least)
             .set_next_token(token)
             .max_records(100)

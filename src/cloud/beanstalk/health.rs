@@ -21,6 +21,8 @@ pub struct InstanceHealth {
     pub id: InstanceId,
     /// `Ok`, …, as of the environment.
     pub status: String,
+    /// Why, in Beanstalk's words.
+    pub causes: Vec<String>,
     /// `Deployed`, `In Progress`, `Failed`.
     pub deployment: Option<String>,
 }
@@ -76,6 +78,7 @@ impl Cloud {
                     id: InstanceId::new(id),
                     status: present(instance.health_status(), OPERATION, id, "HealthStatus")?
                         .to_owned(),
+                    causes: instance.causes().to_vec(),
                     deployment: instance
                         .deployment()
                         .and_then(|deployment| deployment.status().map(ToOwned::to_owned)),

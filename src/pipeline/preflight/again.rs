@@ -19,7 +19,8 @@ pub(in crate::pipeline) async fn promotion(
     wish: &Wish,
     broken: bool,
 ) -> Result<(), PipelineError> {
-    let facts = facts(context, wish.accept_downtime, Some(run.id())).await?;
+    let mut facts = facts(context, wish.accept.downtime, Some(run.id())).await?;
+    facts.accept_unhealthy = wish.accept.unhealthy;
     let mut list = if broken {
         standing_refusals(&facts)
     } else {

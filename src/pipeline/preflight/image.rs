@@ -98,7 +98,7 @@ pub(super) async fn against(
         plan.migration.as_ref(),
         plan.recipes_digest().as_str(),
         golden,
-        wish.accept_downtime,
+        wish.accept.downtime,
     ));
     // What is not available is refused for that already.
     if golden.state == ImageState::Available {

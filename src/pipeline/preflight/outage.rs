@@ -51,24 +51,30 @@ pub(super) fn outage(facts: &Facts) -> Option<Refusal> {
 /// terminated before its replacement starts, and `MinInstancesInService` must be less than `MaxSize`: with a `MaxSize`
 /// of 1 it is 0 (Beanstalk developer guide, rolling configuration updates).
 fn empties_the_group(facts: &Facts) -> bool {
-    let number =
-        |namespace, option| -> Option<u32> { facts.option(namespace, option)?.parse().ok() };
-    let least = number("aws:autoscaling:asg", "MinSize").unwrap_or(1);
-    let batch = number(ROLLING, "MaxBatchSize").unwrap_or_else(|| least.div_ceil(3));
-    number("aws:autoscaling:asg", "MaxSize") == Some(1)
-        || (number(ROLLING, "MinInstancesInService") == Some(0) && batch >= least)
+    let (least, batch) = batch(facts);
+    number(facts, "aws:autoscaling:asg", "MaxSize") == Some(1)
+        || (number(facts, ROLLING, "MinInstancesInService") == Some(0) && batch >= least)
+}
+
+/// Returns the least number of instances of the group, and how many of them a rolling update replaces at a time: a third
+/// where nothing is set.
+pub(super) fn batch(facts: &Facts) -> (u32, u32) {
+    let least = number(facts, "aws:autoscaling:asg", "MinSize").unwrap_or(1);
+    let batch = number(facts, ROLLING, "MaxBatchSize").unwrap_or_else(|| least.div_ceil(3));
+    (least, batch)
+}
+
+fn number(facts: &Facts, namespace: &str, option: &str) -> Option<u32> {
+    facts.option(namespace, option)?.parse().ok()
 }
 
 /// What to say where the group's batches may take longer than the watch looks on. Each may take its time-out, half an
 /// hour where none is set (Beanstalk developer guide, options of `aws:autoscaling:updatepolicy:rollingupdate`).
 pub(super) fn longer_than(facts: &Facts, deadline: Duration) -> Option<String> {
-    let number =
-        |namespace, option| -> Option<u32> { facts.option(namespace, option)?.parse().ok() };
     if facts.option(ROLLING, "RollingUpdateType") != Some("Health") {
         return None;
     }
-    let least = number("aws:autoscaling:asg", "MinSize").unwrap_or(1);
-    let batch = number(ROLLING, "MaxBatchSize").unwrap_or_else(|| least.div_ceil(3));
+    let (least, batch) = batch(facts);
     let batches = least.div_ceil(batch.max(1));
     let said: Option<jiff::SignedDuration> = facts
         .option(ROLLING, "Timeout")

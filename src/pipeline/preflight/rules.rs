@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Facts, PROXY, Refusal, outage};
+use super::{Facts, PROXY, Refusal, health, outage};
 use crate::cloud::ManagedAction;
 use crate::pipeline::migrate::LeftRunning;
 use crate::run::{self, LeaseError};
@@ -16,20 +16,7 @@ const SWAP_TAKES: Duration = Duration::from_mins(90);
 pub(in crate::pipeline) fn refusals(facts: &Facts) -> Vec<Refusal> {
     let mut list = standing_refusals(facts);
     list.extend(due_updates(facts));
-    let health = facts
-        .environment
-        .health_status
-        .as_deref()
-        .unwrap_or(&facts.environment.health);
-    if !matches!(health, "Ok" | "Info" | "Green") {
-        list.push(Refusal::new(
-            format!(
-                "{} is not well before anything was done: health is {health}",
-                facts.environment.name
-            ),
-            "make it well first: what is sick before cannot show whether the new image is to blame",
-        ));
-    }
+    list.extend(health::refusal(facts));
     let apache = facts.option(PROXY, "ProxyServer") == Some("apache");
     if facts.bridged && apache {
         list.push(Refusal::new(

@@ -7,7 +7,7 @@ use crate::cloud::{Image, ImageState, tags};
 use crate::id::RunId;
 use crate::record::Writer;
 
-fn set(status: &str, options: &[(&str, &str, &str)]) -> ConfigurationSet {
+pub(super) fn set(status: &str, options: &[(&str, &str, &str)]) -> ConfigurationSet {
     let options = options.iter().map(|(namespace, option, value)| {
         (
             ((*namespace).to_owned(), (*option).to_owned()),
@@ -21,7 +21,7 @@ fn set(status: &str, options: &[(&str, &str, &str)]) -> ConfigurationSet {
 }
 
 /// An environment that nothing speaks against.
-fn fine() -> Facts {
+pub(super) fn fine() -> Facts {
     Facts {
         environment: Environment {
             id: EnvironmentId::new("e-1"),
@@ -50,6 +50,8 @@ fn fine() -> Facts {
         migrating: None,
         now: "2026-11-23T03:00:00Z".parse().unwrap(),
         accept_downtime: false,
+        accept_unhealthy: false,
+        causes: Vec::new(),
         deadline: Duration::from_hours(1),
         bridged: false,
     }

@@ -25,8 +25,10 @@ pub(super) async fn show(
     list.sort();
     for event in list {
         if shown.insert(event.clone()) {
-            context.cloud.events().emit(Event::Output {
-                line: format!("Beanstalk {}: {}", event.severity, event.message),
+            context.cloud.events().emit(Event::Environment {
+                recorded: event.date,
+                severity: event.severity,
+                message: event.message,
             });
         }
     }

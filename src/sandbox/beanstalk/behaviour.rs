@@ -19,6 +19,8 @@ pub enum Behaviour {
         /// The number of looks.
         looks: u32,
     },
+    /// They are well, and answer a part of the requests with 4xx, which enhanced health calls a warning.
+    ClientErrors,
     /// An image of this name fails while it is made.
     FailsToImage,
     /// An image of this name stays half done. Only for simulated machines.

@@ -1,5 +1,6 @@
 //! The health of an environment, as enhanced health reporting tells it: status, colour, causes.
 
+use super::behaviour::Behaviour;
 use super::environments::{Environment, Status};
 use super::events::Severity;
 use super::group::{Condition, Member, Signal};
@@ -77,11 +78,22 @@ impl Environment {
             }
             (_, 0) if pending > 0 || updating => "Info",
             (_, 0) if count < wanted => "Warning",
+            (_, 0) if self.answers_with_4xx(state) => {
+                causes.push("22.6 % of the requests are erroring with HTTP 4xx.".to_owned());
+                "Warning"
+            }
             (_, 0) => "Ok",
             (well, ill) if ill > well => "Severe",
             _ => "Degraded",
         };
         (status, causes)
+    }
+
+    fn answers_with_4xx(&self, state: &State) -> bool {
+        let mut members = self.members.iter();
+        members.any(|member| {
+            state.behaviour_of_instance(&member.instance_id) == Behaviour::ClientErrors
+        })
     }
 
     /// The health of one instance.

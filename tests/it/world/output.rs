@@ -36,20 +36,23 @@ impl Goldseed<'_> {
     }
 
     /// With a signal ignored from its start on, as `nohup` has SIGHUP.
-    pub(crate) fn ignoring(mut self, signal: &str) -> Self {
+    pub(crate) fn ignoring(self, signal: &str) -> Self {
+        let script = format!("trap '' {signal}; exec \"$0\" \"$@\"");
+        self.through("/bin/sh", &["-c", &script])
+    }
+
+    /// Started by another program, which becomes it.
+    fn through(mut self, program: &str, arguments: &[&str]) -> Self {
         let plain = self.command.as_std();
-        let mut command = tokio::process::Command::new("/bin/sh");
+        let set = plain.get_envs();
+        let set = set.filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
+        let mut command = tokio::process::Command::new(program);
         command
-            .arg("-c")
-            .arg(format!("trap '' {signal}; exec \"$0\" \"$@\""))
+            .args(arguments)
             .arg(plain.get_program())
             .args(plain.get_args())
             .env_clear()
-            .envs(
-                plain
-                    .get_envs()
-                    .filter_map(|(name, value)| Some((name, value?))),
-            )
+            .envs(set)
             .current_dir(self.world.project())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -57,6 +60,11 @@ impl Goldseed<'_> {
             .kill_on_drop(true);
         self.command = command;
         self
+    }
+
+    /// With a signal not ignored, even where the tests run under `nohup`.
+    pub(crate) fn heeding(self, signal: &str) -> Self {
+        self.through("/usr/bin/env", &[&format!("--default-signal={signal}")])
     }
 
     /// With its standard output going elsewhere.
