@@ -106,6 +106,23 @@ enum Verb {
     Manual,
 }
 
+impl Verb {
+    /// Whether it shows its work as events; `--json` prints those and nothing else.
+    fn tells_events(&self) -> bool {
+        match self {
+            Self::Build(_)
+            | Self::Promote(_)
+            | Self::Rebuild(_)
+            | Self::Rollback(_)
+            | Self::Resume(_)
+            | Self::Abandon(_)
+            | Self::Logs(_) => true,
+            Self::Recipe(verb) => verb.tells_events(),
+            _ => false,
+        }
+    }
+}
+
 /// A pipeline of the settings.
 #[derive(Debug, Args)]
 struct PipelineName {
@@ -202,6 +219,12 @@ const LONGEST_REASON: usize = 200;
 /// Runs what was asked for.
 pub async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let Arguments { global, verb } = arguments;
+    if global.json && !verb.tells_events() {
+        let message = "this command has no JSON output: nothing was done";
+        return Err(Failure::new(ExitCode::Usage, message).hint(
+            "--json is for build, promote, rebuild, rollback, resume, abandon, logs and recipe test; leave it out here",
+        ));
+    }
     let surroundings = Surroundings::from_environment()
         .map_err(|error| Failure::new(ExitCode::Usage, error.to_string()))?;
     let invocation = Invocation {
@@ -277,9 +300,22 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             clap_mangen::Man::new(Arguments::command())
                 .render(&mut text)
                 .map_err(|error| Failure::unexpected("the manual page was not written", &error))?;
-            answer(&String::from_utf8_lossy(&text))
+            answer(&without_other_pages(&String::from_utf8_lossy(&text)))
         }
     }
+}
+
+/// There is this one page: what it calls `goldseed-init(1)` is the command `goldseed init`.
+fn without_other_pages(page: &str) -> String {
+    page.lines().fold(String::new(), |text, line| {
+        let command = line
+            .strip_prefix("goldseed\\-")
+            .and_then(|rest| rest.strip_suffix("(1)"));
+        match command {
+            Some(command) => text + "goldseed " + command + "\n",
+            None => text + line + "\n",
+        }
+    })
 }
 
 /// What a verb is run with.

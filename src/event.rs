@@ -105,11 +105,67 @@ pub enum Event {
         success: bool,
         /// The verdict, for people.
         verdict: String,
-        /// What exists now: label and value.
+        /// What exists now: label and value. For programs an object: `golden image` is the key `golden_image`.
+        #[serde(with = "facts")]
         facts: Vec<(String, String)>,
         /// Commands that make sense next.
         next: Vec<String>,
+        /// The exit code of the process; absent in logs of older versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        exit_code: Option<u8>,
     },
+}
+
+/// Labels and values as an object whose keys and types do not depend on how many there are: values of one label are
+/// joined by a comma. Logs of older versions hold a list of pairs.
+mod facts {
+    use std::collections::BTreeMap;
+
+    use serde::ser::SerializeMap as _;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    type Facts = Vec<(String, String)>;
+
+    pub(super) fn serialize<S: Serializer>(
+        facts: &[(String, String)],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let mut joined: Facts = Vec::new();
+        for (label, value) in facts {
+            let key = label.replace([' ', '-'], "_");
+            match joined.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, values)) => {
+                    values.push_str(", ");
+                    values.push_str(value);
+                }
+                None => joined.push((key, value.clone())),
+            }
+        }
+        let mut map = serializer.serialize_map(Some(joined.len()))?;
+        for (key, value) in joined {
+            map.serialize_entry(&key, &value)?;
+        }
+        map.end()
+    }
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Object(BTreeMap<String, String>),
+        Pairs(Facts),
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Facts, D::Error> {
+        Ok(match Written::deserialize(deserializer)? {
+            Written::Pairs(pairs) => pairs,
+            Written::Object(object) => object
+                .into_iter()
+                .map(|(key, value)| (key.replace('_', " "), value))
+                .collect(),
+        })
+    }
 }
 
 /// The state of a recipe's step that takes its time, in [`Event::Progress`].
@@ -165,5 +221,58 @@ impl Emitter {
             level: Level::Warning,
             text: text.into(),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finished(facts: &[(&str, &str)], exit_code: Option<u8>) -> Event {
+        let facts = facts.iter();
+        Event::RunFinished {
+            run: RunId::new("20261123-034512-7f3a"),
+            success: false,
+            verdict: "a recipe failed".to_owned(),
+            facts: facts
+                .map(|(label, value)| ((*label).to_owned(), (*value).to_owned()))
+                .collect(),
+            next: Vec::new(),
+            exit_code,
+        }
+    }
+
+    #[test]
+    fn facts_are_an_object_with_one_key_for_a_kind() {
+        let event = finished(
+            &[
+                ("seed", "i-1 (running)"),
+                ("raw image", "ami-1 (available)"),
+                ("raw image", "ami-2 (pending)"),
+            ],
+            Some(6),
+        );
+        let text = serde_json::to_value(&event).unwrap();
+        assert_eq!(
+            text["facts"],
+            serde_json::json!({
+                "seed": "i-1 (running)",
+                "raw_image": "ami-1 (available), ami-2 (pending)",
+            })
+        );
+        assert_eq!(text["exit_code"], 6);
+        let read: Event = serde_json::from_value(text).unwrap();
+        let Event::RunFinished { facts, .. } = read else {
+            panic!("{read:?}");
+        };
+        assert_eq!(facts.len(), 2);
+    }
+
+    #[test]
+    fn a_log_of_an_older_version_is_read() {
+        let text = r#"{"event":"run_finished","run":"20261123-034512-7f3a","success":false,"verdict":"a recipe failed",
+            "facts":[["seed","i-1"]],"next":[]}"#;
+        let read: Event = serde_json::from_str(text).unwrap();
+        assert_eq!(read, finished(&[("seed", "i-1")], None));
     }
 }

@@ -188,12 +188,13 @@ async fn carry_out(
         step: step.clone(),
         title: format!("remove what run {run} has made"),
     });
-    let finished = |success, verdict: String, facts, next| Event::RunFinished {
+    let finished = |code: Code, verdict: String, facts, next| Event::RunFinished {
         run: run.clone(),
-        success,
+        success: code == Code::Done,
         verdict,
         facts,
         next,
+        exit_code: Some(code as u8),
     };
     match pipeline::abandon(cloud, record, who, said, reason).await {
         Ok(Cleared { removed, kept }) => {
@@ -225,7 +226,7 @@ async fn carry_out(
             };
             let removed = removed.into_iter().map(labelled("removed"));
             let facts = removed.chain(kept.into_iter().map(labelled("kept")));
-            events.emit(finished(true, verdict, facts.collect(), vec![next]));
+            events.emit(finished(Code::Done, verdict, facts.collect(), vec![next]));
             Ok(Code::Done)
         }
         Err(error) => {
@@ -238,7 +239,7 @@ async fn carry_out(
                 failure.hints.push(again(run, said));
             }
             events.emit(finished(
-                false,
+                failure.code,
                 failure.message.clone(),
                 Vec::new(),
                 Vec::new(),

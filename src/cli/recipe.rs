@@ -24,6 +24,13 @@ pub(super) enum Verb {
     Test(test::Test),
 }
 
+impl Verb {
+    /// Whether it shows its work as events.
+    pub(super) fn tells_events(&self) -> bool {
+        matches!(self, Self::Test(_))
+    }
+}
+
 pub(super) async fn run(invocation: &Invocation, verb: Verb) -> Result<ExitCode, Failure> {
     let library = guard::library_beside(&invocation.global.file);
     match verb {

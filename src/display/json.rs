@@ -1,6 +1,6 @@
 //! Events as JSON Lines: for programs, and for the log file of a run.
 //!
-//! The first line is `{"goldseed":1,"version":"0.1.0"}`: the format's version, which changes when a reader has to, and
+//! The first line is `{"goldseed":2,"version":"0.1.0"}`: the format's version, which changes when a reader has to, and
 //! the tool's. Every other line is one event with the time it happened at. A reader must ignore fields and events that
 //! it does not know. Only progress may be missing.
 
@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::event::Event;
 
 /// The version of this format.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Progress is written at most every 200 milliseconds, five times a second: enough for a bar that moves.
 const PROGRESS_INTERVAL: SignedDuration = SignedDuration::from_millis(200);
@@ -107,7 +107,7 @@ mod tests {
         lines.take(at(1), &finished).unwrap();
         let text = String::from_utf8(written).unwrap();
         let version = env!("CARGO_PKG_VERSION");
-        let expected = format!("{{\"goldseed\":1,\"version\":\"{version}\"}}");
+        let expected = format!("{{\"goldseed\":2,\"version\":\"{version}\"}}");
         assert_eq!(text.lines().next(), Some(expected.as_str()));
         insta::assert_snapshot!(text.lines().skip(1).collect::<Vec<_>>().join("\n"), @r#"
         {"time":"2026-11-23T03:45:12Z","event":"progress","subject":"image ami-1","state":"pending","done":0.42,"waited_seconds":7}

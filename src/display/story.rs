@@ -222,6 +222,7 @@ pub(super) fn resumed_rebuild() -> Vec<(Timestamp, Event)> {
                     "goldseed status shop".to_owned(),
                     "goldseed rollback shop".to_owned(),
                 ],
+                exit_code: Some(0),
             },
         ),
     ]
@@ -253,6 +254,7 @@ pub(super) fn failed_build() -> Vec<(Timestamp, Event)> {
                 verdict: "a recipe failed on the seed i-0bbbbbbbbbbbbbb02; shop-prod is as it was".to_owned(),
                 facts: vec![("seed".to_owned(), "i-0bbbbbbbbbbbbbb02".to_owned())],
                 next: vec!["goldseed resume 20261123-034512-7f3a".to_owned()],
+                exit_code: Some(6),
             },
         ),
     ]

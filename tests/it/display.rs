@@ -75,6 +75,7 @@ fn run(emitter: &Emitter) {
         verdict: "ami-1 is golden".to_owned(),
         facts: vec![("golden image".to_owned(), "ami-1".to_owned())],
         next: vec!["goldseed promote shop ami-1".to_owned()],
+        exit_code: Some(0),
     });
 }
 
@@ -116,13 +117,13 @@ fn json_goes_to_programs_and_the_summary_to_people() {
     display.finish().unwrap();
     let version = env!("CARGO_PKG_VERSION");
     insta::assert_snapshot!(programs.text().replace(version, "[version]"), @r#"
-    {"goldseed":1,"version":"[version]"}
+    {"goldseed":2,"version":"[version]"}
     {"time":"2026-11-23T03:45:12Z","event":"run_started","run":"20261123-034512-7f3a","pipeline":"shop","verb":"build","environment":"shop-prod","stages":["image"]}
     {"time":"2026-11-23T03:45:12Z","event":"step_started","step":"image/take","title":"take the golden image"}
     {"time":"2026-11-23T03:45:12Z","event":"progress","subject":"image ami-1","state":"pending","done":0.42,"waited_seconds":7}
     {"time":"2026-11-23T03:45:12Z","event":"note","level":"warning","text":"the environment has no alarm"}
     {"time":"2026-11-23T03:45:12Z","event":"step_finished","step":"image/take","outcome":"ami-1","milliseconds":58000,"replayed":false}
-    {"time":"2026-11-23T03:45:12Z","event":"run_finished","run":"20261123-034512-7f3a","success":true,"verdict":"ami-1 is golden","facts":[["golden image","ami-1"]],"next":["goldseed promote shop ami-1"]}
+    {"time":"2026-11-23T03:45:12Z","event":"run_finished","run":"20261123-034512-7f3a","success":true,"verdict":"ami-1 is golden","facts":{"golden_image":"ami-1"},"next":["goldseed promote shop ami-1"],"exit_code":0}
     "#);
     insta::assert_snapshot!(people.text(), @"
     build of shop on shop-prod, run 20261123-034512-7f3a
@@ -178,7 +179,7 @@ fn a_reader_that_goes_away_ends_the_json_and_not_the_run() {
     let display = display(Mode::Json, writer, &people);
     let mut header = [0; 13];
     reader.read_exact(&mut header).unwrap();
-    assert_eq!(&header, b"{\"goldseed\":1");
+    assert_eq!(&header, b"{\"goldseed\":2");
     drop(reader);
     run(&display.emitter());
     display.finish().unwrap();

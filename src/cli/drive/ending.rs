@@ -59,6 +59,7 @@ pub(super) fn finished(context: &Context<'_>, run: &Run, made: &Made) -> Event {
         verdict,
         facts,
         next,
+        exit_code: Some(Code::Done as u8),
     }
 }
 
@@ -164,6 +165,7 @@ pub(super) async fn explain(
             .to_owned(),
         facts,
         next,
+        exit_code: Some(failure.code as u8),
     });
     failure
 }
@@ -225,6 +227,8 @@ fn state_of_environment(context: &Context<'_>, run: &Run) -> String {
     let environment = &context.plan.environment;
     let record = run.record();
     if let Some(state) = pipeline::under_way(record, environment) {
+        state
+    } else if let Some(state) = pipeline::judged(record, environment) {
         state
     } else if record.has_ended(SWAP) && record.step(&StepId::new("migrate/data")).is_none() {
         format!("{environment} was not touched: its update was refused")
@@ -295,6 +299,7 @@ pub(super) async fn interrupt(
         verdict: failure.message.clone(),
         facts,
         next,
+        exit_code: Some(failure.code as u8),
     });
     ended(display, Err(failure))
 }

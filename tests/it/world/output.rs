@@ -19,7 +19,7 @@ pub(super) fn binary() -> PathBuf {
 /// The binary before it is started.
 pub(crate) struct Goldseed<'a> {
     pub(super) world: &'a World,
-    pub(super) command: tokio::process::Command,
+    pub(crate) command: tokio::process::Command,
 }
 
 impl Goldseed<'_> {
