@@ -16,6 +16,7 @@ mod fields;
 mod parse;
 mod read;
 mod synonyms;
+mod text;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Finding, Review};
 pub use fields::{Fields, suggestion};
@@ -23,6 +24,7 @@ pub use read::{
     as_number, boolean, duration, entries, headers, integer, items, one_of, parse_duration, scalar,
     text,
 };
+pub use text::text_of;
 
 /// A file's text with its name: cheap to clone, and all that is needed to show an excerpt.
 #[derive(Clone, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 mod begun;
 mod cloud;
+mod permission;
 
 use crate::cloud::WaitError;
 use crate::document::Diagnostics;
@@ -27,7 +28,7 @@ pub enum ExitCode {
     Refused = 4,
     /// AWS failed; resumable.
     Aws = 5,
-    /// A recipe's step or check failed; resumable.
+    /// A recipe's step or check failed, or the proof of an image; resumable.
     Recipe = 6,
     /// The environment was not well and was taken back.
     RolledBack = 7,
@@ -281,6 +282,8 @@ impl From<PipelineError> for Failure {
                 .hint("this run cannot go on: give it up, and start another for the environment that is there now"),
             PipelineError::Unseen { .. } => Self::new(ExitCode::Aws, error.to_string())
                 .hint("nothing was judged: `goldseed resume` watches it anew as soon as AWS answers"),
+            PipelineError::Unproved(_) => Self::new(ExitCode::Recipe, error.to_string())
+                .hint("the golden image is not promoted: change what put this into it, a recipe as a rule, and start another run"),
             PipelineError::Unsettled(_) => Self::new(ExitCode::Recipe, error.to_string())
                 .hint("a step is to look first and change only what differs; give a `run` its `unless` or `creates`"),
             PipelineError::Overtaken { ref data, .. } => {

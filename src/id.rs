@@ -111,6 +111,20 @@ pub fn token<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
     text
 }
 
+/// Writes a text as one word of a shell, for commands that people copy: `Ada's shop` is `'Ada'\''s shop'`.
+pub fn shell_word(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+/// Tells whether a recipe may have this name: one rule for its file and for what names it. A path is none.
+pub fn is_recipe_name(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        && !text.starts_with(['.', '-'])
+}
+
 /// Writes bytes in lower-case hexadecimal.
 fn hexadecimal(bytes: &[u8]) -> String {
     use fmt::Write as _;

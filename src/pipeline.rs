@@ -61,7 +61,7 @@ pub use plan::{Migration, Plan, PlanError, Site, Source};
 pub use preflight::Refusal;
 pub use rehearse::{Scripts, Stage, rehearse};
 pub use remains::{Cleared, left_by, stop_work};
-pub use rollback::{Accepted, for_a_person, under_way};
+pub use rollback::{Accepted, for_a_person, judged, under_way};
 pub use status::{Status, Troubles, status};
 pub use swap::let_go;
 pub use sweep::{Found, Leftover, Stays, What, leftovers, remove};

@@ -9,16 +9,19 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::document::{self, Diagnostics, Document, Fields, Node, Review, Value};
 use crate::id::{ImageId, SecurityGroupId, SubnetId};
 
 mod form;
 mod pipeline;
+mod placeholders;
 mod site;
 mod surroundings;
 
 pub(crate) use form::{is_environment_name, is_pipeline_name};
-pub use surroundings::{Surroundings, SurroundingsError};
+pub use surroundings::{Surroundings, SurroundingsError, account_of};
 
 /// The version of the format that this tool reads: the value of the key `goldseed`.
 pub const FORMAT: i64 = 1;
@@ -95,7 +98,7 @@ pub struct Request {
 }
 
 /// What a build starts from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub enum Source {
     /// A running instance of the environment: a raw image is taken of it.
     #[default]
@@ -109,7 +112,7 @@ pub enum Source {
 }
 
 /// The machine that recipes are applied on; what is left out is as on the source instance.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Seed {
     /// An EC2 instance type of the environment's architecture.
     pub instance_type: Option<String>,
@@ -137,7 +140,7 @@ pub struct RecipeUse {
 }
 
 /// How a promotion is judged: durations of real AWS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Watch {
     /// How long the environment must stay well after the swap.
     pub soak: Duration,
@@ -193,13 +196,14 @@ impl Settings {
     /// # Errors
     /// A file that is absent or unreadable, and everything that is wrong in it.
     pub fn load(path: &Path) -> Result<Self, SettingsError> {
-        let text = fs_err::read_to_string(path).map_err(|error| {
+        let bytes = fs_err::read(path).map_err(|error| {
             if error.kind() == std::io::ErrorKind::NotFound {
                 SettingsError::Absent(path.to_owned())
             } else {
                 SettingsError::Unreadable(error)
             }
         })?;
+        let text = document::text_of(path, bytes).map_err(SettingsError::Invalid)?;
         Self::parse(path, text).map_err(SettingsError::Invalid)
     }
 
@@ -219,16 +223,23 @@ impl Settings {
             tags: BTreeMap::new(),
             pipelines: BTreeMap::new(),
         };
+        if review.count() > 0 {
+            // What the recipes take is not read before the settings are right; what is still to be filled in shows now.
+            placeholders::report(&document.root, &review);
+        }
         let mut found = review.take();
         found.0.sort_by_key(|mistake| mistake.span.start);
         found.or(settings.unwrap_or(empty))
     }
 }
 
+/// The text that [`starter`] begins with.
+const STARTER: &str = include_str!("settings/starter.yaml");
+
 /// The text of a first `goldseed.yaml`: commented, and complete but for what stands in `<…>`, which `goldseed check`
 /// points at until it is filled in.
 pub fn starter(pipeline: &str, environment: &str) -> String {
-    include_str!("settings/starter.yaml")
+    STARTER
         .replace("PIPELINE", pipeline)
         .replace("ENVIRONMENT", environment)
 }

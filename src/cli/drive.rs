@@ -161,13 +161,17 @@ fn resumable(
             record.verb.as_str()
         )));
     }
-    let now = plan.sections();
+    let (now, earlier) = (plan.sections(), plan.earlier_sections());
     let counts = sections_that_count(record, plan.migration.is_some());
     let changed: Vec<&str> = record
         .plan
         .iter()
         .filter(|(section, _)| counts.is_none_or(|counts| counts.contains(&section.as_str())))
-        .filter(|(section, digest)| now.get(*section) != Some(digest))
+        .filter(|(section, digest)| {
+            ![&now, &earlier]
+                .iter()
+                .any(|plan| plan.get(*section) == Some(digest))
+        })
         .map(|(section, _)| section.as_str())
         .collect();
     if !changed.is_empty() {

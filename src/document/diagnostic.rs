@@ -186,6 +186,11 @@ impl Review {
         self.found.borrow().len()
     }
 
+    /// Whether a mistake was found at just this place.
+    pub fn has_error_at(&self, span: &Range<usize>) -> bool {
+        self.found.borrow().iter().any(|found| found.span == *span)
+    }
+
     /// Takes what was found so far.
     pub fn take(&self) -> Diagnostics {
         Diagnostics(self.found.take())

@@ -1,5 +1,6 @@
 //! What a failure of AWS means to a person: every kind names the one thing that helps.
 
+use super::permission::permission;
 use super::{ExitCode, Failure};
 use crate::cloud::{CloudError, ErrorKind};
 use crate::pipeline::Trouble;
@@ -46,10 +47,14 @@ impl From<CloudError> for Failure {
             ErrorKind::Renewing => failure.hint(
                 "the source of the credentials returns none that are valid: log in, then resume the run or repeat the command",
             ),
-            ErrorKind::Denied => failure.hint(format!(
-                "the caller's role needs the permission for {}; see the README, \"What the tool may do\"",
-                error.operation
-            )),
+            ErrorKind::Denied => {
+                let hint = permission(error.operation, &error.message);
+                failure.hint(hint)
+            }
+            ErrorKind::Quota if error.code.as_deref() == Some("ParameterMaxVersionLimitExceeded") => {
+                let hint = labelled(&error.subject);
+                failure.hint(hint)
+            }
             ErrorKind::Quota => failure.hint(room(error.code.as_deref().unwrap_or_default())),
             ErrorKind::Throttled => {
                 failure.hint("others use up the account's rate of requests; go on a little later")
@@ -133,6 +138,16 @@ fn protected(operation: &str, subject: &str) -> String {
     format!(
         "somebody protects {subject}: where nobody needs that, aws ec2 modify-instance-attribute --instance-id {subject} \
          {option}, then go on; with the tag goldseed:keep it is left alone"
+    )
+}
+
+/// What to do about a parameter of which no more versions can be kept: only a label keeps Parameter Store from dropping
+/// the oldest (Systems Manager User Guide, "Working with parameter versions").
+fn labelled(name: &str) -> String {
+    format!(
+        "a label on the oldest of its 100 versions keeps Parameter Store from replacing it: find it with aws ssm \
+         get-parameter-history --name {name}, remove it with aws ssm unlabel-parameter-version --name {name} \
+         --parameter-version NUMBER --labels LABEL, then go on"
     )
 }
 

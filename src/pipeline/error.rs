@@ -90,6 +90,9 @@ pub enum PipelineError {
         /// Why.
         reason: String,
     },
+    /// A machine of the golden image is not what it has to be; the run can go on.
+    #[error("{0}")]
+    Unproved(String),
     /// A rehearsal of recipes changed something the second time as well.
     #[error("a second run of the same recipe changes again: {}", .0.join("; "))]
     Unsettled(Vec<String>),

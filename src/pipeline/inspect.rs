@@ -60,10 +60,14 @@ pub(super) async fn must_be_quiet(
     if code == 0 {
         return Ok(());
     }
-    Err(PipelineError::Disturbed(format!(
+    let text = format!(
         "{id} works as the machine it is a copy of: {}",
         text.trim().replace('\n', "; ")
-    )))
+    );
+    Err(match name {
+        "proof" => PipelineError::Unproved(text),
+        _ => PipelineError::Disturbed(text),
+    })
 }
 
 /// Waits for the boot steps of a machine of the image: without the secrets and mounts that they bring, what runs on it
@@ -107,7 +111,7 @@ pub(super) async fn must_have_no_leftovers(
     if code == 0 {
         return Ok(());
     }
-    Err(PipelineError::Disturbed(format!(
+    Err(PipelineError::Unproved(format!(
         "the image of {id} is not generalised: {}",
         text.trim().replace('\n', "; ")
     )))

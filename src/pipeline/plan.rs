@@ -1,7 +1,7 @@
 //! The plan: what a run is to do, as plain data with a digest by section. A pure function of files and flags: no
 //! clock, no environment, no AWS.
 
-use std::collections::BTreeMap;
+use serde::Serialize;
 
 use crate::cloud::Tags;
 use crate::document::{Diagnostics, Key, Node, Review, Value};
@@ -13,6 +13,8 @@ use crate::recipe::{
 use crate::settings::{Pipeline, Probe, RecipeUse, Request, Seed, Settings, Watch};
 
 pub use crate::settings::Source;
+
+mod sections;
 
 /// What a run of a pipeline is to do.
 #[derive(Clone, Debug)]
@@ -50,7 +52,7 @@ pub struct Plan {
 }
 
 /// The site's public address, and how checks through the load balancer reach it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Site {
     /// `https://www.example.com`.
     pub url: Option<String>,
@@ -238,36 +240,6 @@ impl Plan {
         let scripts = [Some(&self.apply), Some(&self.verify)].into_iter();
         let scripts = scripts.chain([migration.map(|migration| &migration.script)]);
         Digest::of_parts(scripts.flatten().map(|script| script.digest.as_str()))
-    }
-
-    /// The digests by section, shortened: what a resumed run compares.
-    pub fn sections(&self) -> BTreeMap<String, String> {
-        let probes = format!(
-            "{:?} {:?} {:?}",
-            self.recipe_probes, self.own_probes, self.site
-        );
-        let sections = [
-            ("source", Digest::of(format!("{:?}", self.source))),
-            ("seed", Digest::of(format!("{:?}", self.seed))),
-            ("recipes", self.recipes_digest()),
-            (
-                "image",
-                Digest::of_parts([self.generalise.digest.as_str(), &format!("{:?}", self.tags)]),
-            ),
-            (
-                "promotion",
-                Digest::of_parts([
-                    self.environment.as_str(),
-                    self.application.as_deref().unwrap_or_default(),
-                    &format!("{:?}", self.watch),
-                    &probes,
-                ]),
-            ),
-        ];
-        sections
-            .into_iter()
-            .map(|(name, digest)| (name.to_owned(), digest.short().to_owned()))
-            .collect()
     }
 }
 

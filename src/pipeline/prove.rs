@@ -92,7 +92,7 @@ fn must_differ(golden: &ImageId, seed: &Identity, proof: &Identity) -> Result<()
     if shared.is_empty() {
         return Ok(());
     }
-    Err(PipelineError::Disturbed(format!(
+    Err(PipelineError::Unproved(format!(
         "{golden} is not generalised: a machine that booted from it has the seed's own {}",
         shared.join(", ")
     )))

@@ -9,7 +9,7 @@ mod target;
 
 use super::preflight::{self, Ready};
 use super::{Context, PipelineError, Promoted, Trouble, probes, quarantine, swap, watch};
-pub use by_hand::{for_a_person, under_way};
+pub use by_hand::{for_a_person, judged, under_way};
 pub(super) use clearing::{clear, no_failed_draft};
 
 use crate::cloud::{ErrorKind, WaitError};

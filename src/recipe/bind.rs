@@ -72,7 +72,11 @@ impl Recipe {
             if node.value == Value::Null {
                 continue;
             }
-            if let Some(argument) = parameter.kind.check(&key.text, node, &review) {
+            if let Some(argument) =
+                parameter
+                    .kind
+                    .check(&key.text, parameter.help.as_deref(), node, &review)
+            {
                 arguments.insert(key.text.clone(), argument);
             }
         }

@@ -8,14 +8,15 @@ use include_dir::{Dir, include_dir};
 
 use super::model::Recipe;
 use super::{reading, trial};
-use crate::document::{self, Diagnostics, Document, Node, Review, Source};
+use crate::document::{self, Diagnostics, Document, Node, Review};
+use crate::id::is_recipe_name;
 
 mod files;
 mod named;
 
 pub(crate) use files::Files;
 pub use files::{bridge_files, bridge_parts};
-use named::{candidates, is_well_formed, name_of};
+use named::{candidates, name_of};
 
 static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/recipes");
 
@@ -132,7 +133,7 @@ impl Library {
             named::mistakes(folder, name).map_err(LoadError::Invalid)?;
         }
         let candidates = candidates(name);
-        for candidate in candidates.iter().filter(|_| is_well_formed(name)) {
+        for candidate in candidates.iter().filter(|_| is_recipe_name(name)) {
             if let Some(path) = self
                 .project
                 .as_ref()
@@ -295,13 +296,5 @@ impl Library {
 /// A recipe's text; where it is none, that is told with its place, as a mistake of that recipe.
 fn text_of(path: &Path) -> Result<String, LoadError> {
     let bytes = fs_err::read(path).map_err(LoadError::Unreadable)?;
-    String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        let shown = String::from_utf8_lossy(error.as_bytes());
-        let review = Review::of(&Source::new(path, shown));
-        review.error(at..at + 1, "this is no UTF-8 text").help(
-            "save the file as UTF-8: `iconv -f latin1 -t utf-8 OLD >NEW` turns older text into it",
-        );
-        LoadError::Invalid(review.take())
-    })
+    document::text_of(path, bytes).map_err(LoadError::Invalid)
 }

@@ -112,7 +112,7 @@ impl Parameter {
                 masked::report(node, "a secret has no default".to_owned(), review);
                 None
             }
-            (Some(node), kind) => kind.check(name, node, review),
+            (Some(node), kind) => kind.check(name, None, node, review),
             (None, _) => None,
         };
         let help = fields.optional("help", document::text).map(str::to_owned);
@@ -196,9 +196,21 @@ impl Parameter {
 
 impl Kind {
     /// Checks a value; what is wrong is reported at the value.
-    pub(crate) fn check(&self, name: &str, node: &Node, review: &Review) -> Option<Argument> {
+    pub(crate) fn check(
+        &self,
+        name: &str,
+        help: Option<&str>,
+        node: &Node,
+        review: &Review,
+    ) -> Option<Argument> {
         match self.argument(node, review) {
             Ok(argument) => argument,
+            Err(why) if self.has_pattern() && help.is_some() => {
+                let help = help.unwrap_or_default();
+                let message = format!("this is no value for `{name}`: expected {help}");
+                review.error(node.span.clone(), message).help(why);
+                None
+            }
             Err(why) => {
                 let message = format!("this is no value for `{name}`: {why}");
                 if matches!(self, Self::Secret) {

@@ -192,6 +192,14 @@ gs_imds() {
   printf 'header = "X-aws-ec2-metadata-token: %s"\n' "$gs_imds_token" |
     curl -fsS --noproxy '*' --retry 2 --max-time 5 -K - "${gs_endpoint%/}/$1"
 }
+# REGION: the domain of its services, which is another one in each partition.
+gs_find_domain() {
+  case $1 in
+    cn-*) gs_domain=amazonaws.com.cn ;;
+    eusc-*) gs_domain=amazonaws.eu ;;
+    *) gs_domain=amazonaws.com ;;
+  esac
+}
 gs_find_region() {
   [ -z "$gs_region" ] || return 0
   gs_region=${AWS_REGION:-${AWS_DEFAULT_REGION:-}}

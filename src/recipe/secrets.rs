@@ -2,15 +2,17 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 /// Where a secret's value is kept. The node fetches it with its own role; no other machine learns it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct SecretReference {
     store: Store,
     name: String,
     key: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 enum Store {
     Parameter,
     SecretsManager,

@@ -130,8 +130,7 @@ gs_fetch() {
   else
     gs_body="{\"SecretId\":\"$gs_name\"}"
   fi
-  gs_domain=amazonaws.com
-  case $gs_in in cn-*) gs_domain=amazonaws.com.cn ;; esac
+  gs_find_domain "$gs_in"
   gs_url=${AWS_ENDPOINT_URL:-https://$gs_service.$gs_in.$gs_domain}
   gs_credentials || return 1
   gs_status=$(

@@ -80,7 +80,8 @@ gs_php_ini() {
     [ -d "$gs_folder" ] || continue
     gs_found=1
     gs_target=$gs_folder/99-$1.ini
-    if printf %s "$3" | cmp -s - "$gs_target" && [ "$(stat -L -c '%f|%U|%G' "$gs_target")" = '81a4|root|root' ]; then continue; fi
+    # cmp stops reading at the first difference, which printf would call an error.
+    if printf %s "$3" 2>/dev/null | cmp -s - "$gs_target" && [ "$(stat -L -c '%f|%U|%G' "$gs_target")" = '81a4|root|root' ]; then continue; fi
     gs_touch && gs_temporary "$gs_target" && printf %s "$3" > "$gs_temp" && gs_settle "$gs_target" root root 0644 || return 1
   done
   [ -n "$gs_found" ] || {

@@ -178,7 +178,8 @@ gs_mount() {
           ;;
         esac
         gs_find_region || return 1
-        gs_type=nfs4 gs_source=${gs_source%%:*}.efs.$gs_region.amazonaws.com:${gs_source#*:}
+        gs_find_domain "$gs_region"
+        gs_type=nfs4 gs_source=${gs_source%%:*}.efs.$gs_region.$gs_domain:${gs_source#*:}
         gs_nfs_options
       fi
       ;;

@@ -76,11 +76,6 @@ pub(crate) fn is_pipeline_name(text: &str) -> bool {
     text.len() <= 32 && is_hyphenated(text)
 }
 
-/// Tells whether a recipe may have this name; a path is none.
-pub(super) fn is_recipe_name(text: &str) -> bool {
-    text.len() <= 64 && is_hyphenated(text)
-}
-
 /// An environment's name: Beanstalk's rule is 4 to 40 letters, digits and hyphens.
 pub(super) fn environment(node: &Node, review: &Review) -> Option<String> {
     let expected = "an environment's name (4 to 40 letters, digits and hyphens)";

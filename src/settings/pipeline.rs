@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::document::{self, Fields, Key, Node, Review, Value};
+use crate::id::is_recipe_name;
 
 use super::{Pipeline, RecipeUse, Seed, Watch, form, site};
 
@@ -221,10 +222,10 @@ fn recipe(node: &Node, review: &Review) -> Option<RecipeUse> {
             .help("`- name`, or `- name: {parameter: value}` with the parameters further in than the name");
         return None;
     };
-    if !form::is_recipe_name(&name) {
+    if !is_recipe_name(&name) {
         review
             .error(name_span, format!("a recipe cannot be called `{name}`"))
-            .help("lower-case letters, digits and single hyphens: the file is recipes/NAME.yaml or recipes/NAME/recipe.yaml");
+            .help("a name has up to 64 letters, digits, `-`, `_` and `.`, a letter or digit first: the file is recipes/NAME.yaml or recipes/NAME/recipe.yaml");
         return None;
     }
     let values = match values.filter(|values| values.value != Value::Null) {

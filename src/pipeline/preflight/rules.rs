@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Facts, PROXY, Refusal, health, outage};
 use crate::cloud::ManagedAction;
+use crate::id::shell_word;
 use crate::pipeline::migrate::LeftRunning;
 use crate::run::{self, LeaseError};
 
@@ -74,8 +75,9 @@ pub(in crate::pipeline) fn standing_refusals(facts: &Facts) -> Vec<Refusal> {
     if let Some(draft) = facts.sets.iter().find(|set| set.is_pending()) {
         let way_out = format!(
             "wait until that draft is applied, or delete it: aws elasticbeanstalk delete-environment-configuration \
-             --application-name '{}' --environment-name '{name}'",
-            facts.environment.application
+             --application-name {} --environment-name {}",
+            shell_word(&facts.environment.application),
+            shell_word(name)
         );
         against(
             format!(

@@ -1,7 +1,8 @@
 //! What a person needs who has to go on where the tool ends: what is set now, and the call that sets what was before.
 
-use crate::id::StepId;
+use crate::id::{StepId, shell_word};
 use crate::pipeline::preflight::{LAUNCH, Ready};
+use crate::pipeline::watch::Verdict;
 use crate::pipeline::{Context, PipelineError, observe, preflight, remains};
 use crate::record::{BaseImage, RunRecord};
 
@@ -53,10 +54,29 @@ pub fn under_way(record: &RunRecord, environment: &str) -> Option<String> {
     })
 }
 
+/// What an unfinished run knows of the environment once its watch is over; none: it is not over.
+pub fn judged(record: &RunRecord, environment: &str) -> Option<String> {
+    let verdict = remains::output::<Verdict>(record, "watch/health")?;
+    let target = remains::output::<Ready>(record, "preflight/environment")?.target;
+    Some(match verdict {
+        Verdict::Well => format!(
+            "{environment} runs {target} and was healthy until the end of its watch; only the last steps of the run are missing"
+        ),
+        Verdict::Unwell(_) => {
+            format!("{environment} is unhealthy on {target}, and the rollback has not started")
+        }
+        Verdict::Hindered(..) => format!(
+            "AWS did not carry out the update of {environment} to {target}, and the rollback has not started"
+        ),
+    })
+}
+
 /// The call that sets the image before; where that is set already, any other.
 fn command(environment: &str, now: &BaseImage, previous: &BaseImage) -> String {
-    let call =
-        format!("aws elasticbeanstalk update-environment --environment-name '{environment}'");
+    let call = format!(
+        "aws elasticbeanstalk update-environment --environment-name {}",
+        shell_word(environment)
+    );
     let option = format!("Namespace={LAUNCH},OptionName=ImageId");
     match previous.image() {
         _ if now == previous => {

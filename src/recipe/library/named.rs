@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::document::{Diagnostics, Review, Source};
+use crate::id::is_recipe_name;
 
 /// `a.yaml` and `a/recipe.yaml` are both called `a`; `a.test.yaml` is called `test`, as `a/test.yaml` is.
 pub(super) fn name_of(path: &Path) -> Option<String> {
@@ -38,12 +39,6 @@ pub(super) fn meant_by(entry: &Path) -> Option<String> {
             extension
         }
     })?))
-}
-
-/// Whether a recipe can have this name.
-pub(super) fn is_well_formed(name: &str) -> bool {
-    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    name.bytes().all(known) && !name.starts_with('.')
 }
 
 /// The files that a recipe of this name is looked for in, in a folder of recipes.
@@ -97,14 +92,15 @@ pub(super) fn well_ended(path: &Path) -> Result<(), Diagnostics> {
 
 /// Refuses a file whose recipe would have a name that it cannot have.
 pub(super) fn well_named(path: &Path, name: &str) -> Result<(), Diagnostics> {
-    if is_well_formed(name) {
+    if is_recipe_name(name) {
         return Ok(());
     }
     let allowed: String = name
-        .trim_start_matches('.')
+        .trim_start_matches(['.', '-'])
         .chars()
+        .take(64)
         .map(|letter| {
-            if is_well_formed(&format!("a{letter}")) {
+            if is_recipe_name(&format!("a{letter}")) {
                 letter
             } else {
                 '-'
@@ -116,7 +112,7 @@ pub(super) fn well_named(path: &Path, name: &str) -> Result<(), Diagnostics> {
         path,
         format!("`{name}` cannot be a recipe's name"),
         &format!(
-            "letters (a to z), digits, `-`, `_` and `.` make a name: call the file `{allowed}.yaml`, and the recipe `name: {allowed}`"
+            "a name has up to 64 letters (a to z), digits, `-`, `_` and `.`, a letter or digit first: call the file `{allowed}.yaml`, and the recipe `name: {allowed}`"
         ),
     ))
 }

@@ -5,9 +5,14 @@ use crate::document::{self, Node, Value};
 use crate::recipe::forms::{is_path, written_size};
 
 impl Kind {
+    /// Whether its values are bound to a pattern.
+    pub(super) fn has_pattern(&self) -> bool {
+        matches!(self, Self::Text(Some(_)))
+    }
+
     /// What to write in place of a wrong value.
     pub(super) fn advice(&self, name: &str, wrong: &Node) -> String {
-        if matches!(self, Self::Text(Some(_))) {
+        if self.has_pattern() {
             return format!(
                 "the pattern is a regular expression for all of `{name}`; `goldseed recipe show` tells what it is for"
             );

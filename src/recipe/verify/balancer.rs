@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::request::{self, Header};
 use super::{network, status, texts, within};
 use crate::document::{self, Diagnostics, Fields, Node, Review};
 use crate::recipe::bind::Bound;
 
 /// A request to the site, and what makes its answer good. What it leaves open the pipeline's `site` decides.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HttpCheck {
     /// Path and query; or a whole address, of a pipeline's own probe.
     pub path: String,
@@ -37,7 +39,7 @@ pub struct HttpCheck {
 }
 
 /// The way of a request to the site.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Via {
     /// To the load balancer's address, whatever name is asked for.
     Balancer,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::document::{self, Fields, Key, Node, Review, Value};
 use crate::recipe::forms::is_hostname;
 use crate::recipe::interpolate::{self, Scope};
@@ -16,7 +18,7 @@ pub(in crate::recipe) const KEYS: [&str; 4] = ["headers", "insecure", "resolve",
 pub const SLOWER_THAN: Duration = Duration::from_secs(5);
 
 /// A header of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Header {
     /// Its name.
     pub name: String,
@@ -25,7 +27,7 @@ pub struct Header {
 }
 
 /// A header's value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum HeaderValue {
     /// As it is sent.
     Text(String),

@@ -255,3 +255,30 @@ fn a_folder_is_bound_elsewhere_now_and_at_every_boot() {
     );
     machine.sh("cat /srv/full/precious; ! grep /srv/full /etc/fstab; chattr -i /srv/bound 2>/dev/null || :");
 }
+
+/// Without amazon-efs-utils the address of a file system is put together on the machine.
+#[test]
+fn each_partition_has_its_domain() {
+    let prelude = fs_err::read_to_string("src/recipe/prelude.sh").unwrap();
+    let begin = prelude.find("gs_find_domain() {").unwrap();
+    let length = prelude[begin..].find("\n}\n").unwrap();
+    let function = &prelude[begin..begin + length + 3];
+    for (region, domain) in [
+        ("eu-central-1", "amazonaws.com"),
+        ("us-gov-west-1", "amazonaws.com"),
+        ("cn-north-1", "amazonaws.com.cn"),
+        ("cn-northwest-1", "amazonaws.com.cn"),
+        ("eusc-de-east-1", "amazonaws.eu"),
+    ] {
+        let script = format!("{function}gs_find_domain {region}; printf %s \"$gs_domain\"");
+        let output = std::process::Command::new("/bin/sh")
+            .args(["-euc", &script])
+            .output()
+            .unwrap();
+        assert_eq!(
+            String::from_utf8(output.stdout).unwrap(),
+            domain,
+            "{region}"
+        );
+    }
+}
