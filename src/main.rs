@@ -41,6 +41,7 @@ fn main() -> ExitCode {
 /// Ends the program at a panic, on whatever thread it happens, with one error for people. AWS holds what a run has done.
 #[expect(
     clippy::exit,
+    clippy::disallowed_methods,
     reason = "after a fault of its own nothing here can be relied on"
 )]
 fn report_fault(fault: &std::panic::PanicHookInfo<'_>) {

@@ -103,7 +103,7 @@ impl Configured {
             let endpoint = self.endpoint(service);
             endpoint.is_some_and(|url| url.starts_with("http://"))
         };
-        if SERVICES.iter().take(OWN).all(|service| is_plain(&service)) {
+        if SERVICES.iter().take(OWN).all(is_plain) {
             return Ok(Some(Builder::new().build_http()));
         }
         Err(unusable(
@@ -141,14 +141,13 @@ fn is_endpoint(text: &str) -> bool {
 /// holds beside them is left out, for the trust store panics over it.
 fn certificates(pem: &[u8]) -> Option<String> {
     let mut roots = RootCertStore::empty();
-    let usable: String = CertificateDer::pem_slice_iter(pem)
+    let usable = CertificateDer::pem_slice_iter(pem)
         .filter_map(Result::ok)
         .filter(|certificate| roots.add(certificate.clone()).is_ok())
-        .map(|certificate| {
-            let text = STANDARD.encode(&certificate);
-            format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
-        })
-        .collect();
+        .fold(String::new(), |text, certificate| {
+            let body = STANDARD.encode(&certificate);
+            text + "-----BEGIN CERTIFICATE-----\n" + &body + "\n-----END CERTIFICATE-----\n"
+        });
     (!usable.is_empty()).then_some(usable)
 }
 

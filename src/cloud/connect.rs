@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
-use aws_config::{BehaviorVersion, Region};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
@@ -60,64 +60,7 @@ pub const CALL_TIMEOUT: Duration = Duration::from_mins(3);
 impl Cloud {
     /// Connects: reads the SDK's configuration chain, finds credentials, and sets the one retry layer.
     pub async fn connect(connection: Connection, events: Emitter) -> Result<Self, CloudError> {
-        let pace = connection.pace;
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .retry_config(
-                RetryConfig::standard()
-                    .with_max_attempts(12)
-                    .with_initial_backoff(pace.scale(Duration::from_secs(1)))
-                    .with_max_backoff(pace.scale(Duration::from_secs(20))),
-            )
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .connect_timeout(pace.scale(Duration::from_secs(10)).max(LOCAL_FLOOR))
-                    .operation_attempt_timeout(attempt_timeout(pace))
-                    .operation_timeout(pace.scale(CALL_TIMEOUT).max(LOCAL_FLOOR * 4))
-                    .build(),
-            );
-        if let Some(profile) = &connection.profile {
-            loader = loader.profile_name(profile);
-        }
-        if let Some(region) = &connection.region {
-            loader = loader.region(Region::new(region.clone()));
-        }
-        let mut http = None;
-        if connection.local.is_none() {
-            let configured = Configured::read(connection.profile.as_deref()).await;
-            configured.check_endpoints()?;
-            http = configured.http_client()?;
-        }
-        if let Some(client) = &http {
-            loader = loader.http_client(client.clone());
-        }
-        if let Some(local) = &connection.local {
-            let (id, secret) = local.access_key.clone().unwrap_or_default();
-            let credentials = Credentials::new(id, secret, None, None, "sandbox");
-            // Without TLS: reading the machine's root certificates takes longer than many a call.
-            let plain = aws_smithy_http_client::Builder::new().build_http();
-            loader = loader
-                .endpoint_url(&local.endpoint)
-                .credentials_provider(credentials)
-                .http_client(plain);
-        }
-        let mut config = loader.load().await;
-        if let (Some(profile), None) = (&connection.profile, &connection.local) {
-            // As with the AWS CLI, a profile that is asked for wins over credentials of the environment. A role that it
-            // names is assumed in the region of the settings.
-            let mut provider =
-                ProviderConfig::without_region().with_region(config.region().cloned());
-            if let Some(client) = http {
-                provider = provider.with_http_client(client);
-            }
-            let named = ProfileFileCredentialsProvider::builder()
-                .configure(&provider)
-                .profile_name(profile)
-                .build();
-            config = config
-                .into_builder()
-                .credentials_provider(SharedCredentialsProvider::new(named))
-                .build();
-        }
+        let config = load(&connection).await?;
         let region = config
             .region()
             .map(ToString::to_string)
@@ -141,32 +84,50 @@ impl Cloud {
                 ..no_credentials()
             })?;
         check_credentials(&credentials)?;
+        // A source that renews its credentials says until when they are valid; a token without that was written down.
+        let is_fixed = credentials.session_token().is_some() && credentials.expiry().is_none();
+        Ok(Self::with(
+            &config,
+            is_fixed,
+            region,
+            connection.pace,
+            events,
+        ))
+    }
+
+    /// Makes the clients, with the one retry layer; the credentials' token may be one that nothing renews.
+    fn with(
+        config: &SdkConfig,
+        is_fixed: bool,
+        region: String,
+        pace: Pace,
+        events: Emitter,
+    ) -> Self {
         // The SDK's bucket of retries is shared by all calls of a service and would be empty after a throttled hour
         // of polls; time-outs bound the retries here.
         let partition = RetryPartition::custom("goldseed")
             .token_bucket(TokenBucket::unlimited())
             .build();
-        let mut ec2 = aws_sdk_ec2::config::Builder::from(&config)
+        let mut ec2 = aws_sdk_ec2::config::Builder::from(config)
             .retry_partition(partition.clone())
             .retry_classifier(AlsoHeals);
-        let mut beanstalk = aws_sdk_elasticbeanstalk::config::Builder::from(&config)
+        let mut beanstalk = aws_sdk_elasticbeanstalk::config::Builder::from(config)
             .retry_partition(partition.clone())
             .retry_classifier(AlsoHeals);
-        let mut ssm = aws_sdk_ssm::config::Builder::from(&config)
+        let mut ssm = aws_sdk_ssm::config::Builder::from(config)
             .retry_partition(partition.clone())
             .retry_classifier(AlsoHeals);
-        let mut sts = aws_sdk_sts::config::Builder::from(&config)
+        let mut sts = aws_sdk_sts::config::Builder::from(config)
             .retry_partition(partition)
             .retry_classifier(AlsoHeals);
-        // A source that renews its credentials says until when they are valid; a token without that was written down.
-        if credentials.session_token().is_some() && credentials.expiry().is_none() {
+        if is_fixed {
             let fixed = SharedInterceptor::new(FixedToken);
             ec2.push_interceptor(fixed.clone());
             beanstalk.push_interceptor(fixed.clone());
             ssm.push_interceptor(fixed.clone());
             sts.push_interceptor(fixed);
         }
-        Ok(Self {
+        Self {
             ec2: aws_sdk_ec2::Client::from_conf(ec2.build()),
             beanstalk: aws_sdk_elasticbeanstalk::Client::from_conf(beanstalk.build()),
             ssm: aws_sdk_ssm::Client::from_conf(ssm.build()),
@@ -175,7 +136,7 @@ impl Cloud {
             pace,
             events,
             halt: super::Halt::default(),
-        })
+        }
     }
 
     /// Tells whether a call that took so long hung in between: one of its attempts came to its time-out. No wait counts
@@ -225,6 +186,68 @@ impl Cloud {
             arn: super::present(answer.arn, OPERATION, "the caller", "Arn")?,
         })
     }
+}
+
+/// Reads the SDK's configuration chain, with the profile, region, certificates and patience of this connection.
+async fn load(connection: &Connection) -> Result<SdkConfig, CloudError> {
+    let pace = connection.pace;
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .retry_config(
+            RetryConfig::standard()
+                .with_max_attempts(12)
+                .with_initial_backoff(pace.scale(Duration::from_secs(1)))
+                .with_max_backoff(pace.scale(Duration::from_secs(20))),
+        )
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(pace.scale(Duration::from_secs(10)).max(LOCAL_FLOOR))
+                .operation_attempt_timeout(attempt_timeout(pace))
+                .operation_timeout(pace.scale(CALL_TIMEOUT).max(LOCAL_FLOOR * 4))
+                .build(),
+        );
+    if let Some(profile) = &connection.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(region) = &connection.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    let mut http = None;
+    if connection.local.is_none() {
+        let configured = Configured::read(connection.profile.as_deref()).await;
+        configured.check_endpoints()?;
+        http = configured.http_client()?;
+    }
+    if let Some(client) = &http {
+        loader = loader.http_client(client.clone());
+    }
+    if let Some(local) = &connection.local {
+        let (id, secret) = local.access_key.clone().unwrap_or_default();
+        let credentials = Credentials::new(id, secret, None, None, "sandbox");
+        // Without TLS: reading the machine's root certificates takes longer than many a call.
+        let plain = aws_smithy_http_client::Builder::new().build_http();
+        loader = loader
+            .endpoint_url(&local.endpoint)
+            .credentials_provider(credentials)
+            .http_client(plain);
+    }
+    let mut config = loader.load().await;
+    if let (Some(profile), None) = (&connection.profile, &connection.local) {
+        // As with the AWS CLI, a profile that is asked for wins over credentials of the environment. A role that it
+        // names is assumed in the region of the settings.
+        let mut provider = ProviderConfig::without_region().with_region(config.region().cloned());
+        if let Some(client) = http {
+            provider = provider.with_http_client(client);
+        }
+        let named = ProfileFileCredentialsProvider::builder()
+            .configure(&provider)
+            .profile_name(profile)
+            .build();
+        config = config
+            .into_builder()
+            .credentials_provider(SharedCredentialsProvider::new(named))
+            .build();
+    }
+    Ok(config)
 }
 
 fn attempt_timeout(pace: Pace) -> Duration {

@@ -38,6 +38,59 @@ fn a_recipe_shows_its_parameters_and_how_a_pipeline_names_it() {
     assert!(unknown.stderr.contains("did you mean `greeting`?"));
 }
 
+/// One rule for the name of a recipe, whoever asks.
+#[test]
+fn a_name_that_a_recipe_can_have_can_stand_in_the_settings() {
+    let world = World::empty();
+    let long = "a".repeat(65);
+    for (name, good) in [
+        ("my_site", true),
+        ("Site2", true),
+        ("a.b-c", true),
+        ("-a", false),
+        ("ä", false),
+        ("a b", false),
+        (long.as_str(), false),
+    ] {
+        let file = format!("./recipes/{name}.yaml");
+        world.write(
+            &file,
+            &HELLO.replace("name: greeting", &format!("name: \"{name}\"")),
+        );
+        let settings = format!(
+            "goldseed: 1\npipelines:\n  shop:\n    environment: shop-prod\n    recipes: [\"{name}\"]\n"
+        );
+        world.write("goldseed.yaml", &settings);
+        let code = if good { 0 } else { 3 };
+        for output in [
+            world.run(["recipe", "check", &file]),
+            world.run(["check", "shop"]),
+        ] {
+            assert_eq!(output.code, Some(code), "{name}: {output}");
+        }
+        fs_err::remove_file(world.project().join(file)).unwrap();
+    }
+}
+
+#[test]
+fn a_wrong_value_is_told_by_what_its_parameter_is_for() {
+    let world = World::empty();
+    let settings = "goldseed: 1\npipelines:\n  shop:\n    environment: shop-prod\n    recipes:\n      \
+                    - mount-efs: {file_system: efs-1}\n";
+    world.write("goldseed.yaml", settings);
+    let output = world.run(["check"]);
+    assert_eq!(output.code, Some(3), "{output}");
+    let error = output.stderr.lines().next().unwrap();
+    assert!(error.contains("the id of the EFS file system"), "{output}");
+    assert!(!error.contains("[0-9a-f]"), "{output}");
+    let named = settings.replace(
+        "mount-efs: {file_system: efs-1}",
+        "configure-db: {host: db, name: my-shop, user: u, password: \"ssm:/p\"}",
+    );
+    world.write("goldseed.yaml", &named);
+    world.succeed(["check"]);
+}
+
 #[test]
 fn recipes_are_checked_without_any_pipeline() {
     let world = World::empty();

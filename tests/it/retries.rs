@@ -191,6 +191,59 @@ fn credentials_that_their_source_renews_are_waited_for() {
     world.succeed(["rebuild", "shop", "--profile", "renewing"]);
 }
 
+#[test]
+fn a_proof_that_fails_is_a_failed_check_and_no_failure_of_aws() {
+    let log = "left over: /var/lib/trace\n";
+    let data = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, log);
+    let length = log.len();
+    let answer =
+        format!("goldseed 1\nstate finished\ncode 1\nfresh no\noffset {length}\ndata {data}\n");
+    for (unit, said) in [
+        ("-proof-leftovers", "is not generalised: left over"),
+        (
+            "-proof-quiet",
+            "works as the machine it is a copy of: left over",
+        ),
+    ] {
+        let world = World::new();
+        let starts = move |script: &str| {
+            let second = script.lines().nth(1);
+            second.is_some_and(|line| line.starts_with("# goldseed start ") && line.ends_with(unit))
+        };
+        world.sandbox.script_result(starts, 0, &answer);
+        let output = world.run(["rebuild", "shop"]);
+        assert_eq!(output.code, Some(6), "{output}");
+        assert!(output.stderr.contains(said), "{output}");
+        assert_eq!(world.base_image(), None, "{output}");
+    }
+}
+
+#[test]
+fn a_run_that_fails_after_a_good_watch_says_what_runs() {
+    let world = World::new();
+    world.sandbox.set_hook(Some(Hook::new(|request| {
+        let entry = request.operation == "PutParameter"
+            && request.parameter("Name") == Some("/goldseed/shop/image");
+        if entry {
+            Fate::refused("AccessDeniedException", "no")
+        } else {
+            Fate::Serve
+        }
+    })));
+    let output = world.run(["rebuild", "shop"]);
+    assert_eq!(output.code, Some(5), "{output}");
+    let golden = &world.images("golden")[0].id;
+    let said: Vec<&str> = output.stderr.split_whitespace().collect();
+    let said = said.join(" ");
+    assert!(!said.contains("may be changing now"), "{output}");
+    assert!(
+        said.contains(&format!(
+            "shop-prod runs {golden} and was healthy until the end of its watch"
+        )),
+        "{output}"
+    );
+}
+
 /// Each renewal of the lease fails while the environment is watched.
 #[test]
 fn a_lease_that_cannot_be_renewed_is_said_once() {
@@ -426,6 +479,12 @@ fn what_cannot_heal_ends_at_once_with_the_one_thing_that_helps() {
             400,
             "ParameterLimitExceeded",
             "has room for 10,000 standard ones",
+        ),
+        (
+            "PutParameter",
+            400,
+            "ParameterMaxVersionLimitExceeded",
+            "aws ssm unlabel-parameter-version --name /goldseed/",
         ),
     ] {
         let (output, sent) = refused(operation, status, code);

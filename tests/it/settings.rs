@@ -183,7 +183,14 @@ fn a_file_that_is_not_there_or_not_readable_is_an_error_of_its_own() {
 
     fs_err::write(&absent, b"goldseed: \xff\n").unwrap();
     let error = Settings::load(&absent).unwrap_err();
-    assert!(matches!(error, SettingsError::Unreadable(_)), "{error}");
+    let SettingsError::Invalid(mistakes) = error else {
+        panic!("{error}");
+    };
+    let said = mistakes.to_string();
+    assert!(
+        said.contains("goldseed.yaml:1:11") && said.contains("UTF-8"),
+        "{said}"
+    );
 
     fs_err::write(&absent, GOOD).unwrap();
     assert_eq!(Settings::load(&absent).unwrap().path, absent);

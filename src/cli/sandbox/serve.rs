@@ -40,6 +40,12 @@ enum Machines {
 }
 
 pub(super) async fn run(invocation: &Invocation, serve: Serve) -> Result<ExitCode, Failure> {
+    if serve.demo && matches!(serve.machines, Machines::Simulated) {
+        let message = "the demo world needs machines that run: nothing was started";
+        return Err(
+            Failure::new(Code::Usage, message).hint("leave out --demo, or `--machines simulated`")
+        );
+    }
     let machines = match serve.machines {
         Machines::Containers => MachineKind::Containers,
         Machines::Simulated => MachineKind::Simulated,
