@@ -129,6 +129,8 @@ fn verdict(record: &RunRecord) -> Option<Event> {
         verdict: verdict.as_str().to_owned(),
         facts: Vec::new(),
         next: Vec::new(),
+        // The record does not hold it.
+        exit_code: None,
     })
 }
 
