@@ -24,7 +24,7 @@ use crate::pace::Pace;
 
 pub use beanstalk::{
     ConfigurationSet, Environment, EnvironmentEvent, EnvironmentHealth, EnvironmentResources,
-    InstanceHealth, ManagedAction, Platform,
+    InstanceHealth, ManagedAction, Platform, Requests,
 };
 pub use connect::{ATTEMPT_TIMEOUT, CALL_TIMEOUT, Connection, Identity, LocalAws};
 pub use ec2::{

@@ -312,6 +312,7 @@ impl From<PipelineError> for Failure {
                 );
                 Self::new(ExitCode::Refused, error.to_string()).hint(hint)
             }
+            PipelineError::Stuck { .. } => Self::new(ExitCode::RollbackFailed, error.to_string()),
             PipelineError::RollbackFailed { .. } | PipelineError::RollbackUnwell { .. } => {
                 Self::new(ExitCode::RollbackFailed, error.to_string())
                     .hint("look at the environment's events and health in the console now")

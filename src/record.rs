@@ -270,6 +270,8 @@ pub enum LedgerKind {
     Rollback,
     /// A promotion was not well: its image was taken back at once.
     RolledBack,
+    /// Going back failed, or led to an environment that is not well: what is current is what the settings named then.
+    RollbackFailed,
 }
 
 impl LedgerKind {
@@ -279,6 +281,7 @@ impl LedgerKind {
             Self::Promotion => "promotion",
             Self::Rollback => "rollback",
             Self::RolledBack => "rolled-back",
+            Self::RollbackFailed => "rollback-failed",
         }
     }
 }

@@ -148,7 +148,11 @@ fn verdict(
     now: Timestamp,
 ) -> String {
     if let Some(verdict) = record.verdict {
-        return verdict.as_str().to_owned();
+        let verdict = verdict.as_str();
+        return match pipeline::why(record) {
+            Some(reason) => format!("{verdict}: {reason}"),
+            None => verdict.to_owned(),
+        };
     }
     if let Some(lease) = leases.get(&record.run) {
         let until = lease.until.strftime("%H:%M:%S");

@@ -8,8 +8,8 @@ use super::{ExitCode, Failure, Invocation, answer, guard};
 use crate::cloud::tags;
 use crate::display;
 use crate::event::Emitter;
-use crate::pipeline::{self, Context, Kind, Plan, Status};
-use crate::record::BaseImage;
+use crate::pipeline::{self, Context, Instances, Kind, Plan, Status};
+use crate::record::{BaseImage, Lease};
 
 /// How many images and runs are listed.
 const MOST: usize = 10;
@@ -34,15 +34,22 @@ fn render(status: &Status, columns: usize) -> String {
         .health_status
         .as_deref()
         .unwrap_or(&environment.health);
-    let (running, others) = status.instances;
+    let Instances {
+        all,
+        in_service,
+        others,
+    } = status.instances;
     let base = match &status.base {
         BaseImage::Platform(_) => format!("{} (the platform's own)", status.base_image),
         BaseImage::Custom(image) => image.to_string(),
     };
-    let mut text = format!(
-        "{} ({}): {}, health {health}\n  base image {base}\n  {running} instances",
+    let mut text = unfinished(status);
+    write!(
+        text,
+        "{} ({}): {}, health {health}\n  base image {base}\n  {in_service} of {all} instances in service",
         environment.name, environment.id, environment.status
-    );
+    )
+    .expect("a String takes everything");
     if others > 0 {
         write!(text, ", {others} of them on another image").expect("a String takes everything");
     }
@@ -53,6 +60,10 @@ fn render(status: &Status, columns: usize) -> String {
         writeln!(text, "  http://{endpoint}/").expect("a String takes everything");
     }
     match &status.lease {
+        Ok(None) if !environment.is_ready() => {
+            writeln!(text, "  {}", pipeline::out_of(environment))
+                .expect("a String takes everything");
+        }
         Ok(None) => {}
         Ok(Some(lease)) => writeln!(
             text,
@@ -91,6 +102,32 @@ fn version(status: &Status) -> String {
         text.push_str(
             "  no instance serves an image's code: add the bridge (goldseed bridge --into BUNDLE) and deploy that\n",
         );
+    }
+    text
+}
+
+/// The runs that have begun to change the environment and have not ended: what they did, who is at it, and what goes on
+/// with them.
+fn unfinished(status: &Status) -> String {
+    let mut text = String::new();
+    for run in status.runs.iter().flatten() {
+        let Some(left) = pipeline::left_behind(run, &status.environment.id) else {
+            continue;
+        };
+        let holds = |lease: &Lease| lease.run == run.run;
+        let held = matches!(&status.lease, Ok(Some(lease)) if holds(lease));
+        let at_it = if held {
+            "its process holds the environment".to_owned()
+        } else {
+            format!("nobody watches it: goldseed resume {}", run.run)
+        };
+        writeln!(
+            text,
+            "run {} ({}) is unfinished: {left}; {at_it}",
+            run.run,
+            run.verb.as_str()
+        )
+        .expect("a String takes everything");
     }
     text
 }

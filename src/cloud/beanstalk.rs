@@ -7,7 +7,7 @@ mod settings;
 use aws_sdk_elasticbeanstalk::types as sdk;
 
 pub use events::EnvironmentEvent;
-pub use health::{EnvironmentHealth, InstanceHealth};
+pub use health::{EnvironmentHealth, InstanceHealth, Requests};
 pub use settings::ConfigurationSet;
 
 use super::{Cloud, CloudError, ErrorKind, Guard, present};

@@ -136,6 +136,15 @@ fn trouble_of(message: &str) -> Option<Trouble> {
     of.map(|(trouble, _)| *trouble)
 }
 
+/// The last error that says more than that something failed.
+pub(super) fn last_error(events: &[EnvironmentEvent]) -> Option<String> {
+    let telling = |event: &&EnvironmentEvent| {
+        event.is_error() && !holds(&event.message.to_lowercase(), &CONCLUSIONS)
+    };
+    let last = events.iter().rev().find(telling)?;
+    Some(last.message.trim().trim_end_matches('.').to_owned())
+}
+
 /// Reads why an update failed from its warnings and errors, oldest first; none where they say nothing.
 pub(super) fn of_events(events: &[EnvironmentEvent]) -> Option<Cause> {
     let telling = events

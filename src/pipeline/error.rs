@@ -4,6 +4,7 @@ use super::{FailedMigration, RecipeFailure, Refusal, Trouble, Unanswered, has_be
 use crate::cloud::{CloudError, WaitError};
 use crate::id::{EnvironmentId, ImageId, RunId};
 use crate::node::NodeError;
+use crate::pace::spoken;
 use crate::record::{BaseImage, RunRecord, Verdict};
 use crate::run::{LeaseError, LedgerError, StepError, StoreError};
 
@@ -93,6 +94,32 @@ pub enum PipelineError {
     /// A machine of the golden image is not what it has to be; the run can go on.
     #[error("{0}")]
     Unproved(String),
+    /// The environment did not become Ready, so that it could not be taken back; the run can go on once it is.
+    #[error(
+        "{environment} is still {status} after {}, and was not taken back from {image} to {previous}: {}{}",
+        spoken(*waited),
+        match .sent {
+            Sent::Not => "no update back was sent",
+            Sent::NotKnown => "an earlier process of this run may have sent the update back",
+        },
+        .event.as_ref().map_or_else(String::new, |event| format!("; Beanstalk's last error: {event}"))
+    )]
+    Stuck {
+        /// The environment's name.
+        environment: String,
+        /// The status that it is in.
+        status: String,
+        /// How long has been waited.
+        waited: std::time::Duration,
+        /// The image that was not well.
+        image: BaseImage,
+        /// What it should be on.
+        previous: BaseImage,
+        /// Whether the update back was sent.
+        sent: Sent,
+        /// What Beanstalk reported last as an error.
+        event: Option<String>,
+    },
     /// A rehearsal of recipes changed something the second time as well.
     #[error("a second run of the same recipe changes again: {}", .0.join("; "))]
     Unsettled(Vec<String>),
@@ -161,6 +188,15 @@ pub enum PipelineError {
     /// What the run was ready for is not there any more, and its update was not sent and is not sent any more.
     #[error("outdated: {}", .0.first().map_or("no reason", |refusal| &refusal.reason))]
     Outdated(Vec<Refusal>),
+}
+
+/// Whether an update was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It was not.
+    Not,
+    /// An earlier process may have sent it.
+    NotKnown,
 }
 
 impl From<StepError<PipelineError>> for PipelineError {

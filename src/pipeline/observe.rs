@@ -363,6 +363,7 @@ mod tests {
             id: InstanceId::new(id),
             status: status.into(),
             causes: Vec::new(),
+            requests: None,
             deployment: Some("Deployed".into()),
         };
         Member {

@@ -11,6 +11,7 @@ mod keys;
 mod outage;
 mod rules;
 mod trial;
+mod unready;
 mod version;
 mod way_back;
 
@@ -28,6 +29,7 @@ use crate::run::{self, Ledger, Outcome, Run};
 pub(super) use health::health_of;
 pub(super) use rules::{due_updates, refusals, standing_refusals};
 pub(super) use trial::{Trial, for_rollback as trial_for_rollback};
+pub use unready::out_of;
 pub(super) use way_back::{known, stock_image};
 
 /// One reason against, and the way out.

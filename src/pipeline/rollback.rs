@@ -5,12 +5,16 @@
 
 mod by_hand;
 mod clearing;
+mod recorded;
 mod target;
+mod written;
 
 use super::preflight::{self, Ready};
 use super::{Context, PipelineError, Promoted, Trouble, probes, quarantine, swap, watch};
-pub use by_hand::{for_a_person, judged, under_way};
+pub use by_hand::for_a_person;
 pub(super) use clearing::{clear, no_failed_draft};
+pub use recorded::{judged, left_behind, under_way, why};
+pub(super) use written::failure;
 
 use crate::cloud::{ErrorKind, WaitError};
 use crate::record::LedgerKind;
@@ -117,14 +121,18 @@ async fn go_back(
         Err(PipelineError::Cloud(error))
             if swap::is_refused(&error) && held.succeeds().is_none() =>
         {
-            swap::give_back(context, held).await;
             let after = format!("the update back was refused, and nothing was changed: {error}");
+            let text = format!("{reason}; and of going back: {after}");
+            failure(run, context, ready, failed, &text).await;
+            swap::give_back(context, held).await;
             return Ok(watch::Verdict::Unwell(after));
         }
         other => other?,
     };
     let verdict = swap::watched(run, context, ready, &way, &mut held).await?;
-    if verdict != watch::Verdict::Well {
+    if let Some(after) = Failed::of(verdict.clone()) {
+        let text = format!("{reason}; and of going back: {}", after.reason);
+        failure(run, context, ready, failed, &text).await;
         swap::give_back(context, held).await;
         return Ok(verdict);
     }
@@ -153,7 +161,7 @@ fn is_of_the_call(error: &PipelineError) -> bool {
         PipelineError::Cloud(error) | PipelineError::Wait(WaitError::Cloud(error)) => {
             error.kind != ErrorKind::HeldBack
         }
-        PipelineError::Wait(WaitError::Expired { .. }) => true,
+        PipelineError::Wait(WaitError::Expired { .. }) | PipelineError::Stuck { .. } => true,
         _ => false,
     }
 }
@@ -207,6 +215,8 @@ pub(super) async fn to_earlier(
     let verdict = swap::watched(run, context, &ready, &way, &mut held).await?;
     if let Some(failed) = Failed::of(verdict) {
         // What runs now is not known to be the target: neither the ledger nor the quarantine may say so.
+        let text = format!("to {}: {}", ready.target, failed.reason);
+        failure(run, context, &ready, None, &text).await;
         swap::give_back(context, held).await;
         return Err(PipelineError::RollbackUnwell {
             environment: context.plan.environment.clone(),

@@ -3,8 +3,9 @@
 mod troubles;
 
 use super::deployed::{self, Deployed};
-use super::{Context, PipelineError, belonging, observe, preflight, reminders};
-use crate::cloud::{Environment, Image, ImageState, Tags, tags};
+use super::verdict::Standing;
+use super::{Context, PipelineError, belonging, observe, preflight, reminders, watch};
+use crate::cloud::{Environment, Image, ImageState, InstanceState, Tags, tags};
 pub use troubles::Troubles;
 
 use crate::record::{BaseImage, Lease, LedgerEntry, RunRecord};
@@ -21,8 +22,8 @@ pub struct Status {
     pub base: BaseImage,
     /// The image that stands behind it, as the settings name it.
     pub base_image: crate::id::ImageId,
-    /// How many instances run, and how many of them another image.
-    pub instances: (usize, usize),
+    /// Its instances.
+    pub instances: Instances,
     /// The application version that is deployed.
     pub deployed: Deployed,
     /// Whether the images' application comes by the bridge.
@@ -41,6 +42,17 @@ pub struct Status {
     pub reminders: Vec<String>,
 }
 
+/// How many instances an environment has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Instances {
+    /// All that are not terminated.
+    pub all: usize,
+    /// Those in service, as the watch counts them.
+    pub in_service: usize,
+    /// Those that run another image than the base image.
+    pub others: usize,
+}
+
 /// Looks at a pipeline; changes nothing.
 pub async fn status(context: &Context<'_>) -> Result<Status, PipelineError> {
     let super::Context { cloud, plan, .. } = *context;
@@ -48,15 +60,23 @@ pub async fn status(context: &Context<'_>) -> Result<Status, PipelineError> {
     let deployed = cloud.deployed_configuration(&environment).await?;
     let (base, base_image) = observe::base_image(cloud, &environment, &deployed).await?;
     let members = observe::members(cloud, &environment).await?;
-    let running: Vec<_> = members
+    let there: Vec<_> = members
         .iter()
         .filter(|member| !member.instance.state.is_gone())
-        .map(|member| &member.instance.image)
         .collect();
-    let others = running
-        .iter()
-        .filter(|image| ***image != base_image)
-        .count();
+    let enhanced = environment.health_status.is_some();
+    let serves = |one: &&&observe::Member| {
+        one.instance.state == InstanceState::Running
+            && watch::member(one, enhanced, None).standing == Standing::InService
+    };
+    let instances = Instances {
+        all: there.len(),
+        in_service: there.iter().filter(serves).count(),
+        others: there
+            .iter()
+            .filter(|one| one.instance.image != base_image)
+            .count(),
+    };
     let wanted = Tags::from([
         (tags::PIPELINE.to_owned(), plan.pipeline.clone()),
         (tags::ROLE.to_owned(), "golden".to_owned()),
@@ -79,7 +99,7 @@ pub async fn status(context: &Context<'_>) -> Result<Status, PipelineError> {
         troubles: Troubles::of(cloud, &environment).await?,
         base,
         base_image,
-        instances: (running.len(), others),
+        instances,
         golden,
         other_environments: belonging::names(&elsewhere, &environment),
         last: Ledger::read(cloud, &plan.pipeline)

@@ -1,20 +1,23 @@
 //! Swap: the one `UpdateEnvironment` call of a promotion, under the lease, then the watch, then the verdict.
 
+mod lease;
 mod sending;
 
 use serde::{Deserialize, Serialize};
 
 use sending::{Named, names_image, send};
 
+pub use lease::let_go;
+pub(super) use lease::{give_back, lease};
 pub(super) use sending::{is_refused, replaced};
 
 use super::preflight::{self, Ready};
 use super::{
-    Context, PipelineError, Promoted, Wish, migrate, quarantine, reminders, rollback, watch,
+    Context, PipelineError, Promoted, Sent, Wish, migrate, quarantine, reminders, rollback, watch,
 };
 use crate::id::{ImageId, StepId};
-use crate::record::{BaseImage, LedgerKind};
-use crate::run::{self, Held, Ledger, NewEntry, Outcome, Run};
+use crate::record::{BaseImage, LedgerKind, Verb};
+use crate::run::{Held, Ledger, NewEntry, Outcome, Run};
 
 /// What came of asking for a swap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,37 +35,6 @@ impl Outcome for Swapped {
             Self::Already => "already so".to_owned(),
         }
     }
-}
-
-/// Takes the lease on the environment. It belongs to this process and is no step: a resumed run takes it anew.
-pub(super) async fn lease(
-    run: &Run,
-    context: &Context<'_>,
-    ready: &Ready,
-) -> Result<Held, PipelineError> {
-    Ok(Held::acquire(context.cloud, &ready.environment, run.record()).await?)
-}
-
-/// Gives back the lease that this process may still hold when a run ends before its end, so that a rollback need not
-/// wait for it to be over. While a call that changes the environment may be on its way, or data may be being migrated, it
-/// is kept.
-pub async fn let_go(context: &Context<'_>, run: &Run) -> Result<(), PipelineError> {
-    let record = run.record();
-    let step = record.step(&StepId::new("preflight/environment"));
-    let ready = step.and_then(|step| serde_json::from_value::<Ready>(step.output.clone()).ok());
-    let Some(ready) = ready else {
-        return Ok(());
-    };
-    let unfinished = record.unfinished().map(|step| step.id.as_str());
-    let may_be_on_its_way = match unfinished {
-        Some("migrate/data") => migrate::may_go_on(record),
-        Some("swap/update") => !record.has_ended("swap/update"),
-        other => other == Some("rollback/update"),
-    };
-    if may_be_on_its_way && record.verdict.is_none() {
-        return Ok(());
-    }
-    Ok(run::let_go(context.cloud, &ready.environment, record).await?)
 }
 
 /// Swaps, watches, and keeps the image or goes back.
@@ -91,9 +63,12 @@ pub(super) async fn and_watch(
     let verdict = watched(run, context, ready, &way, &mut held).await?;
     if let Some(failed) = rollback::Failed::of(verdict) {
         if migration.is_some_and(|migration| migration.breaks) {
-            if let (Some(image), None) = (ready.target.image(), failed.trouble) {
+            let image = ready.target.image();
+            let blamed = image.filter(|_| failed.trouble.is_none()).cloned();
+            if let Some(image) = &blamed {
                 quarantine::put(run, context, image, &failed.reason).await?;
             }
+            rollback::failure(run, context, ready, blamed, &failed.reason).await;
             give_back(context, held).await;
             let reminders = reminders::read(context).await;
             return Err(migrate::no_way_back(ready, &failed.reason, &reminders));
@@ -186,9 +161,14 @@ pub(super) async fn update(
         Direction::Back => ("rollback/update", format!("go back to {}", way.to)),
     };
     let begun = has_begun(run, step);
+    // An earlier process may have sent it; one that has ended without doing so has not.
+    let may_be_sent = begun && !run.record().has_ended(step);
+    let since = begun_at(run, "swap/update");
     let done = run.announced_step(step, title, async || {
         match way.direction {
-            Direction::Back => rollback::clear(context, held, ready, begun).await?,
+            Direction::Back => {
+                rollback::clear(context, held, ready, may_be_sent, since).await?;
+            }
             // What failed to bring this image before is not of this run, and must not be taken for it later.
             Direction::Forward if !begun => {
                 rollback::no_failed_draft(context, held, way.to_image).await?;
@@ -205,13 +185,14 @@ pub(super) async fn update(
         }
         done => done,
     };
-    if let Err(PipelineError::Cloud(error)) = &done
-        && is_refused(error)
-        && held.succeeds().is_none()
-        && let Err(unsaved) = run.has_ended(step).await
-    {
+    let unsent = match &done {
+        Err(PipelineError::Cloud(error)) => is_refused(error) && held.succeeds().is_none(),
+        Err(PipelineError::Stuck { sent, .. }) => *sent == Sent::Not,
+        _ => false,
+    };
+    if unsent && let Err(unsaved) = run.has_ended(step).await {
         context.cloud.events().warn(format!(
-            "that the update was refused could not be recorded, and it counts as one that may have been sent: {unsaved}"
+            "that the update was not sent could not be recorded, and it counts as one that may have been sent: {unsaved}"
         ));
     }
     done
@@ -252,6 +233,13 @@ pub(super) async fn watched(
         platform: way.to.image().is_none(),
         ready,
         since,
+        early: way.direction == Direction::Forward
+            && run.record().verb != Verb::Rollback
+            && !context
+                .plan
+                .migration
+                .as_ref()
+                .is_some_and(|migration| migration.breaks),
         again,
     };
     run.announced_step(watching, format!("watch {environment}"), async || {
@@ -283,15 +271,6 @@ pub(super) async fn write_down(
     })
     .await
     .map_err(PipelineError::from)
-}
-
-/// Gives the lease back; where that fails the run has still done what it was for, and the lease ends by itself.
-pub(super) async fn give_back(context: &Context<'_>, held: Held) {
-    if let Err(error) = held.release().await {
-        context.cloud.events().warn(format!(
-            "the lease was not given back and ends by itself: {error}"
-        ));
-    }
 }
 
 /// Whether a swap leads to what was asked for, or back to what was before.

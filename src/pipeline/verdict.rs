@@ -2,54 +2,16 @@
 //!
 //! `Ready` is not success: a failed update is reverted by Beanstalk and ends `Ready` on the old image. Success is
 //! `Ready`, **and** the deployed settings name the image, **and** every in-service instance runs it, **and** health
-//! holds K of N polls through the soak time, **and** the probes through the load balancer pass.
+//! holds K of N polls through the soak time, **and** the probes through the load balancer pass. While the update is under way
+//! the same judge weighs what the first new instances show (`evidence`).
+
+mod evidence;
+mod sample;
 
 use crate::id::ImageId;
 
-/// What one poll saw.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sample {
-    /// Seconds since the watch began.
-    pub at: u64,
-    /// Whether it saw anything: where a read failed the status is that of the poll before, and the rest is not known.
-    pub seen: bool,
-    /// The environment's status: `Ready`, `Updating`, …
-    pub status: String,
-    /// The image that the deployed settings name; none where the read failed.
-    pub deployed: Option<ImageId>,
-    /// What is pending beside the deployed settings.
-    pub draft: Option<Draft>,
-    /// The application version that the environment names; none where it has none, or the read failed.
-    pub version: Option<String>,
-    /// The images of the instances in service.
-    pub images: Vec<ImageId>,
-    /// The least number of instances that the group should have.
-    pub least: usize,
-    /// What health says.
-    pub health: Health,
-    /// What the probes say: none passed or failed where they were not sent.
-    pub probes: Result<(), String>,
-}
-
-/// Settings beside the deployed ones.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Draft {
-    /// How Beanstalk calls their state.
-    pub status: String,
-    /// The image that they name.
-    pub image: Option<ImageId>,
-}
-
-/// Health, as the judgement takes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Health {
-    /// `Ok` or `Info`; `Green` without enhanced health.
-    Good,
-    /// `Pending`, `Unknown`, `NoData`, `Suspended`, `Grey`, or a read that failed: neither good nor bad.
-    Unknown(String),
-    /// `Warning`, `Degraded`, `Severe`; `Yellow` or `Red`: with its causes.
-    Bad(String),
-}
+pub use sample::Sample;
+pub(super) use sample::{Draft, Health, Member, Standing, wrong_answers};
 
 /// So many seconds after the time of a watch is up somebody must have been able to look; and so many times it is tried.
 const SEEN_WITHIN: u64 = 600;
@@ -57,24 +19,6 @@ const LOOKS: usize = 3;
 
 /// After so many seconds an update that was sent shows in every read.
 const SHOWS_WITHIN: u64 = 120;
-
-impl Health {
-    /// Sorts a health status or colour (Beanstalk developer guide, enhanced health).
-    pub fn read(status: &str, causes: &[String]) -> Self {
-        let text = || {
-            if causes.is_empty() {
-                status.to_owned()
-            } else {
-                format!("{status}: {}", causes.join("; "))
-            }
-        };
-        match status {
-            "Ok" | "Info" | "Green" => Self::Good,
-            "Warning" | "Degraded" | "Severe" | "Yellow" | "Red" => Self::Bad(text()),
-            _ => Self::Unknown(text()),
-        }
-    }
-}
 
 /// The rules of a watch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +37,8 @@ pub struct Judge {
     pub of: usize,
     /// After how many seconds the watch is over; a soak that has begun by then is seen to its end.
     pub deadline: u64,
+    /// Whether strong evidence ends an update that is under way.
+    pub early: bool,
 }
 
 /// What the samples so far come to.
@@ -126,6 +72,9 @@ impl Judge {
         if let Some(seen) = self.disturbed(samples) {
             return Judgement::Disturbed(seen);
         }
+        if let Some(reason) = self.refuted(samples) {
+            return Judgement::Unwell(reason);
+        }
         // Only what came after the last time that the update was under way counts for the soak.
         let settled = samples
             .iter()
@@ -134,7 +83,7 @@ impl Judge {
         let settled = &samples[settled..];
         let late = last.at >= self.deadline;
         let Some(first) = settled.first() else {
-            let state = describe_update(last);
+            let state = self.describe_update(samples, last);
             return if late && !last.seen {
                 self.blind(samples, state)
             } else if late {
@@ -178,7 +127,7 @@ impl Judge {
         }
         // What nobody knows speaks against an environment only when the time is up, and what nobody could read never does;
         // and an update that ends shortly before the deadline has its soak time like any other.
-        if soaked && (late || bad > self.of.saturating_sub(self.good)) {
+        if soaked && (late && good < self.good || bad > self.of.saturating_sub(self.good)) {
             let complaint = complaint.unwrap_or_else(|| "too few samples".into());
             return Judgement::Unwell(format!("{complaint} ({score})"));
         }
@@ -278,27 +227,70 @@ impl Judge {
                 draft.status
             ));
         }
+        let of = sample.members.len();
         let others = sample
-            .images
+            .members
             .iter()
-            .filter(|image| **image != self.target)
+            .filter(|member| member.image != self.target)
             .count();
         if others > 0 {
-            let of = sample.images.len();
             return Grade::Bad(format!("{others} of {of} instances run another image"));
         }
-        let least = sample.least.max(1);
-        if sample.images.len() < least {
-            let seen = sample.images.len();
-            return Grade::Bad(format!("{seen} instances in service, {least} wanted"));
+        if let Health::Bad(text) = &sample.health {
+            return Grade::Bad(format!("health is {text}"));
         }
-        match (&sample.health, &sample.probes) {
-            (Health::Bad(text), _) => Grade::Bad(format!("health is {text}")),
-            (_, Err(reason)) => Grade::Bad(reason.clone()),
-            (Health::Unknown(text), Ok(())) => Grade::Unknown(format!("health is {text}")),
-            (Health::Good, Ok(())) => Grade::Good,
+        let least = sample.least.max(1);
+        let serving = sample.in_service().count();
+        let coming = sample
+            .members
+            .iter()
+            .find_map(|member| match &member.standing {
+                Standing::Coming(text) => Some(format!("{} is {text}", member.id)),
+                _ => None,
+            });
+        let too_few = format!("{serving} instances in service, {least} wanted");
+        match (coming, &sample.probes, &sample.health) {
+            (None, _, _) if serving < least => Grade::Bad(with_illness(too_few, sample)),
+            (_, Err(reason), _) => Grade::Bad(reason.clone()),
+            (Some(text), _, _) if of < least => Grade::Bad(format!("{too_few}: {text}")),
+            (Some(text), _, _) => {
+                Grade::Unknown(format!("{serving} of {of} instances in service: {text}"))
+            }
+            (None, Ok(()), Health::Unknown(text)) => Grade::Unknown(format!("health is {text}")),
+            (None, Ok(()), Health::Good(_) | Health::Bad(_)) => Grade::Good,
         }
     }
+
+    fn describe_update(&self, samples: &[Sample], last: &Sample) -> String {
+        if let (false, Health::Unknown(error)) = (last.seen, &last.health) {
+            return format!("not known, {} when it was seen last: {error}", last.status);
+        }
+        let (Health::Good(health) | Health::Bad(health) | Health::Unknown(health)) = &last.health;
+        let serving = last.in_service().count();
+        let new = last
+            .in_service()
+            .filter(|member| member.image == self.target)
+            .count();
+        let state = format!(
+            "{}, {serving} instances in service, {new} of them on {}, health {health}",
+            last.status, self.target
+        );
+        match self.evidence(last, self.has_reliable_probes(samples)) {
+            Some(evidence) => format!("{state}; {}", evidence.text),
+            None => state,
+        }
+    }
+}
+
+/// Adds why one of the instances is not in service.
+fn with_illness(text: String, sample: &Sample) -> String {
+    let ill = sample.members.iter().find_map(|member| {
+        let Standing::Ill(reason) = &member.standing else {
+            return None;
+        };
+        Some(format!("{text}: {} is {reason}", member.id))
+    });
+    ill.unwrap_or(text)
 }
 
 /// What a sample of a settled environment says.
@@ -320,314 +312,6 @@ impl Grade {
     }
 }
 
-fn describe_update(sample: &Sample) -> String {
-    if let (false, Health::Unknown(error)) = (sample.seen, &sample.health) {
-        return format!(
-            "not known, {} when it was seen last: {error}",
-            sample.status
-        );
-    }
-    let health = match &sample.health {
-        Health::Good => "Ok",
-        Health::Bad(text) | Health::Unknown(text) => text,
-    };
-    format!(
-        "{}, {} instances in service, health {health}",
-        sample.status,
-        sample.images.len()
-    )
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn judge() -> Judge {
-        Judge {
-            target: ImageId::new("ami-new"),
-            before: ImageId::new("ami-old"),
-            version: Some("v1".into()),
-            soak: 60,
-            good: 3,
-            of: 4,
-            deadline: 600,
-        }
-    }
-
-    fn sample(at: u64, status: &str, image: &str) -> Sample {
-        Sample {
-            at,
-            seen: true,
-            status: status.into(),
-            deployed: Some(ImageId::new(image)),
-            draft: None,
-            version: Some("v1".into()),
-            images: vec![ImageId::new(image); 2],
-            least: 2,
-            health: Health::Good,
-            probes: Ok(()),
-        }
-    }
-
-    fn well(times: &[u64]) -> Vec<Sample> {
-        times
-            .iter()
-            .map(|at| sample(*at, "Ready", "ami-new"))
-            .collect()
-    }
-
-    #[test]
-    fn well_is_only_what_stays_well_through_the_soak() {
-        assert!(matches!(
-            judge().judge(&well(&[0, 20, 40])),
-            Judgement::Waiting(_)
-        ));
-        assert_eq!(judge().judge(&well(&[0, 20, 40, 60])), Judgement::Well);
-    }
-
-    #[test]
-    fn ready_with_the_old_image_is_beanstalks_own_revert() {
-        let mut samples = vec![sample(0, "Updating", "ami-old")];
-        samples.push(sample(20, "Ready", "ami-old"));
-        assert!(
-            matches!(judge().judge(&samples), Judgement::Waiting(_)),
-            "one read can be behind"
-        );
-        samples.push(sample(40, "Ready", "ami-old"));
-        assert_eq!(judge().judge(&samples), Judgement::Reverted);
-    }
-
-    #[test]
-    fn ready_with_a_third_image_is_somebody_elses_release() {
-        let mut samples = vec![sample(0, "Updating", "ami-old")];
-        samples.extend([20, 40].map(|at| sample(at, "Ready", "ami-other")));
-        let other = ImageId::new("ami-other");
-        assert_eq!(judge().judge(&samples), Judgement::Replaced(other));
-    }
-
-    #[test]
-    fn an_update_that_does_not_show_yet_has_not_been_reverted() {
-        let stale: Vec<Sample> = [5, 20, 65, 80, 119]
-            .map(|at| sample(at, "Ready", "ami-old"))
-            .into();
-        assert!(matches!(judge().judge(&stale), Judgement::Waiting(_)));
-        let mut after = stale.clone();
-        after.push(sample(130, "Ready", "ami-old"));
-        assert_eq!(judge().judge(&after), Judgement::Reverted);
-        after = stale;
-        after.push(sample(119, "Updating", "ami-old"));
-        after.extend([140, 160].map(|at| sample(at, "Ready", "ami-old")));
-        assert_eq!(judge().judge(&after), Judgement::Reverted);
-    }
-
-    #[test]
-    fn one_straggler_on_the_old_image_is_not_well() {
-        let mut samples = well(&[0, 20, 40, 60]);
-        for sample in &mut samples {
-            sample.images = vec![ImageId::new("ami-new"), ImageId::new("ami-old")];
-        }
-        let Judgement::Unwell(reason) = judge().judge(&samples) else {
-            panic!("a mixed fleet is not well")
-        };
-        assert!(
-            reason.starts_with("1 of 2 instances run another image"),
-            "{reason}"
-        );
-    }
-
-    #[test]
-    fn grey_is_neither_good_nor_bad_until_the_deadline() {
-        let mut samples = well(&[0, 20, 40, 60, 80]);
-        for sample in &mut samples {
-            sample.health = Health::read("NoData", &[]);
-        }
-        assert!(matches!(judge().judge(&samples), Judgement::Waiting(_)));
-        samples.push(Sample {
-            at: 600,
-            ..samples[0].clone()
-        });
-        assert!(matches!(judge().judge(&samples), Judgement::Unwell(_)));
-    }
-
-    #[test]
-    fn an_update_that_never_ends_is_unwell_at_the_deadline() {
-        assert!(matches!(
-            judge().judge(&[sample(599, "Updating", "ami-old")]),
-            Judgement::Waiting(_)
-        ));
-        assert!(matches!(
-            judge().judge(&[sample(600, "Updating", "ami-old")]),
-            Judgement::Unwell(_)
-        ));
-    }
-
-    #[test]
-    fn an_update_that_ends_right_before_the_deadline_has_its_soak() {
-        let mut samples = vec![sample(590, "Updating", "ami-old")];
-        samples.extend(well(&[605, 620, 640]));
-        // Right after an update health often is grey.
-        samples[1].health = Health::read("NoData", &[]);
-        assert!(matches!(judge().judge(&samples), Judgement::Waiting(_)));
-        samples.extend(well(&[665]));
-        assert_eq!(judge().judge(&samples), Judgement::Well);
-        samples[3].health = Health::read("NoData", &[]);
-        assert!(matches!(judge().judge(&samples), Judgement::Unwell(_)));
-    }
-
-    /// A read that failed, after this sample.
-    fn failed(at: u64, before: &Sample) -> Sample {
-        Sample {
-            at,
-            seen: false,
-            deployed: None,
-            version: None,
-            images: Vec::new(),
-            health: Health::Unknown("DescribeEnvironments failed".into()),
-            ..before.clone()
-        }
-    }
-
-    #[test]
-    fn nothing_is_judged_without_a_look_after_the_deadline() {
-        let mut samples = vec![sample(580, "Updating", "ami-old")];
-        for at in [600, 620, 640] {
-            samples.push(failed(at, &samples[0]));
-            let judgement = judge().judge(&samples);
-            assert!(matches!(judgement, Judgement::Waiting(_)), "{judgement:?}");
-        }
-        let mut seen = samples.clone();
-        seen.push(sample(660, "Updating", "ami-old"));
-        assert!(matches!(judge().judge(&seen), Judgement::Unwell(_)));
-        // It was well all the time.
-        seen.pop();
-        seen.extend(well(&[660, 680, 700, 720]));
-        assert_eq!(judge().judge(&seen), Judgement::Well);
-        samples.push(failed(1260, &samples[0]));
-        let Judgement::Unseen(state) = judge().judge(&samples) else {
-            panic!("nobody can say anything")
-        };
-        assert_eq!(
-            state,
-            "not known, Updating when it was seen last: DescribeEnvironments failed"
-        );
-    }
-
-    #[test]
-    fn a_soak_that_nobody_could_read_is_not_held_against_the_image() {
-        let mut samples = well(&[540]);
-        samples.extend([560, 580, 600].map(|at| failed(at, &samples[0])));
-        samples.extend(well(&[620]));
-        assert!(matches!(judge().judge(&samples), Judgement::Waiting(_)));
-        samples.extend(well(&[640, 660]));
-        assert_eq!(judge().judge(&samples), Judgement::Well);
-    }
-
-    #[test]
-    fn a_read_that_failed_shows_no_second_change() {
-        let mut samples = well(&[0, 20]);
-        samples.push(sample(40, "Updating", "ami-new"));
-        samples.push(failed(60, &samples[2]));
-        assert!(matches!(judge().judge(&samples), Judgement::Waiting(_)));
-    }
-
-    fn any_sample() -> impl Strategy<Value = Sample> {
-        (
-            0_u64..700,
-            any::<bool>(),
-            any::<bool>(),
-            0_u8..3,
-            any::<bool>(),
-        )
-            .prop_map(|(at, ready, new, health, probes)| Sample {
-                health: match health {
-                    0 => Health::Good,
-                    1 => Health::Unknown("NoData".into()),
-                    _ => Health::Bad("Severe".into()),
-                },
-                probes: if probes {
-                    Ok(())
-                } else {
-                    Err("home page: 500".into())
-                },
-                ..sample(
-                    at,
-                    if ready { "Ready" } else { "Updating" },
-                    if new { "ami-new" } else { "ami-old" },
-                )
-            })
-    }
-
-    fn seen(samples: &[Sample]) -> String {
-        match judge().judge(samples) {
-            Judgement::Disturbed(seen) => seen,
-            other => panic!("somebody else is at work, and the judgement is {other:?}"),
-        }
-    }
-
-    #[test]
-    fn somebody_elses_change_is_told_from_ours() {
-        let mut deployed = well(&[0, 20]);
-        deployed[1].version = Some("v2".into());
-        assert_eq!(
-            seen(&deployed),
-            "the application version is v2 now and was v1"
-        );
-
-        let mut updated = well(&[0, 20]);
-        updated.push(sample(40, "Updating", "ami-new"));
-        assert!(
-            matches!(judge().judge(&updated), Judgement::Waiting(_)),
-            "one read can be behind"
-        );
-        updated.push(sample(60, "Updating", "ami-new"));
-        assert_eq!(
-            seen(&updated),
-            "the environment was Ready with ami-new and is Updating again"
-        );
-
-        let mut draft = vec![
-            sample(0, "Updating", "ami-old"),
-            sample(20, "Updating", "ami-old"),
-        ];
-        for sample in &mut draft {
-            sample.draft = Some(Draft {
-                status: "pending".into(),
-                image: Some(ImageId::new("ami-new")),
-            });
-        }
-        assert!(
-            matches!(judge().judge(&draft), Judgement::Waiting(_)),
-            "it is our own"
-        );
-        for sample in &mut draft {
-            sample.draft.as_mut().unwrap().image = Some(ImageId::new("ami-other"));
-        }
-        assert_eq!(seen(&draft), "an update to ami-other is pending");
-    }
-
-    fn rank(judgement: &Judgement) -> u8 {
-        match judgement {
-            Judgement::Unwell(_)
-            | Judgement::Reverted
-            | Judgement::Replaced(_)
-            | Judgement::Disturbed(_) => 0,
-            Judgement::Waiting(_) | Judgement::Unseen(_) => 1,
-            Judgement::Well => 2,
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_red_sample_never_improves_the_judgement(
-            mut samples in proptest::collection::vec(any_sample(), 1..12), at in any::<prop::sample::Index>(),
-        ) {
-            samples.sort_by_key(|sample| sample.at);
-            let before = rank(&judge().judge(&samples));
-            let at = at.index(samples.len());
-            samples[at].health = Health::Bad("Severe".into());
-            let after = rank(&judge().judge(&samples));
-            prop_assert!(after <= before);
-        }
-    }
-}
+#[path = "verdict/tests.rs"]
+mod tests;

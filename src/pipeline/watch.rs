@@ -1,21 +1,23 @@
 //! Watch: looks at the environment poll by poll until the judgement is clear.
 
 mod events;
+mod look;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::preflight::{self, LAUNCH, Ready};
+use super::preflight::{LAUNCH, Ready};
 use super::swap::Direction;
-use super::verdict::{Draft, Health, Judge, Judgement, Sample};
-use super::{Context, PipelineError, Trouble, observe, probes, swap};
-use crate::cloud::{CloudError, Environment, ErrorKind, InstanceState};
+use super::verdict::{Health, Judge, Judgement, Member, Sample, Standing};
+use super::{Context, PipelineError, Trouble, probes, swap};
+use crate::cloud::{CloudError, Environment, ErrorKind};
 use crate::event::Event;
 use crate::id::{ImageId, RunId};
 use crate::pace::Schedule;
 use crate::recipe::HttpCheck;
 use crate::run::{Held, LeaseError, Outcome};
+use look::{Ask, look};
 
 /// Beanstalk throttles at low rates: 5-second polls of several deployments at once are refused in the wild.
 const POLL: Schedule = Schedule {
@@ -63,6 +65,8 @@ pub(super) struct Watched<'a> {
     pub(super) ready: &'a Ready,
     /// When its update was sent, or shortly before.
     pub(super) since: jiff::Timestamp,
+    /// Whether strong evidence against the image ends the update while it is under way: where it is taken back then.
+    pub(super) early: bool,
     /// Whether it was watched before: a person who goes on with a run has it judged as it is then.
     pub(super) again: bool,
 }
@@ -86,6 +90,17 @@ impl Watched<'_> {
         .then_some(now)
     }
 
+    /// Whether the last poll shows something of the image itself, and not only that its instances are missing.
+    fn has_judged(&self, last: Option<&Sample>) -> bool {
+        last.is_some_and(|last| {
+            let new = |member: &&Member| member.image == *self.target;
+            let ill = |member: &Member| {
+                matches!(member.standing, Standing::Ill(_)) || member.wrong_answers.is_some()
+            };
+            last.probes.is_err() || last.members.iter().filter(new).any(ill)
+        })
+    }
+
     /// Somebody else's change is neither blamed on the image nor undone.
     fn disturbed(&self, context: &Context<'_>, run: &RunId, seen: &str) -> PipelineError {
         let state = match self.direction {
@@ -99,6 +114,8 @@ impl Watched<'_> {
         ))
     }
 }
+
+pub(super) use look::member;
 
 /// Watches until the judgement is clear, renewing the lease; Beanstalk's own events are shown as they come.
 pub(super) async fn until_judged(
@@ -116,6 +133,7 @@ pub(super) async fn until_judged(
         good: plan.watch.good as usize,
         of: plan.watch.of as usize,
         deadline: plan.watch.deadline.as_secs(),
+        early: watched.early,
     };
     let mut probes = None;
     let since = crate::pace::now();
@@ -170,9 +188,11 @@ pub(super) async fn until_judged(
                         let seen = format!("it runs version {version} and is not well: {reason}");
                         Err(watched.disturbed(context, held.run(), &seen))
                     }
-                    None => Ok(
-                        events::verdict(context, watched, events::Found::Unhealthy(reason)).await,
-                    ),
+                    None => {
+                        let judged = watched.has_judged(samples.last());
+                        let found = events::Found::Unhealthy { reason, judged };
+                        Ok(events::verdict(context, watched, found).await)
+                    }
                 };
             }
             Judgement::Reverted => {
@@ -218,28 +238,17 @@ fn unknown(at: u64, least: usize, before: Option<&Sample>, error: &CloudError) -
         deployed: None,
         draft: None,
         version: None,
-        images: Vec::new(),
+        members: Vec::new(),
         least,
         health: Health::Unknown(error.to_string()),
         probes: Ok(()),
     }
 }
 
-/// What a look asks for.
-#[derive(Clone, Copy, Debug)]
-struct Ask<'a> {
-    least: usize,
-    probes: &'a [(u16, HttpCheck)],
-    failing_before: &'a [u16],
-    /// What is deployed where the settings name no image.
-    unnamed: Option<&'a ImageId>,
-    /// The bad health that is accepted.
-    accepted: Option<&'a str>,
-}
-
 /// Looks once as the watch does: what the watch will need to read must be readable before anything is sent.
 pub(super) async fn rehearse(context: &Context<'_>) -> Result<(), CloudError> {
     let ask = Ask {
+        target: None,
         least: 0,
         probes: &[],
         failing_before: &[],
@@ -276,6 +285,7 @@ async fn look_once(
         probes.insert(all.filter(|(position, _)| fit(position)).collect())
     };
     let ask = Ask {
+        target: Some(watched.target),
         least: watched.ready.least,
         probes,
         failing_before: if forward { failing } else { &[] },
@@ -283,51 +293,4 @@ async fn look_once(
         accepted: watched.ready.accepted.as_deref(),
     };
     look(context, at, &ask).await
-}
-
-async fn look(
-    context: &Context<'_>,
-    at: u64,
-    ask: &Ask<'_>,
-) -> Result<(Environment, Sample), CloudError> {
-    let Context { cloud, plan, .. } = *context;
-    let environment = cloud
-        .environment(&plan.environment, plan.application.as_deref())
-        .await?;
-    let sets = cloud.configuration_sets(&environment).await?;
-    let instances = observe::instances(cloud, &environment).await?;
-    let health = if environment.health_status.is_some() {
-        let seen = cloud.environment_health(&environment).await?;
-        preflight::health_of(&seen.status, &seen.causes, ask.accepted)
-    } else {
-        preflight::health_of(&environment.health, &[], ask.accepted)
-    };
-    let running = instances
-        .into_iter()
-        .filter(|instance| instance.state == InstanceState::Running);
-    let images = running.map(|instance| instance.image).collect();
-    let probes = if environment.is_ready() {
-        probes::send(context, &environment, ask.probes, ask.failing_before).await
-    } else {
-        Ok(())
-    };
-    let sample = Sample {
-        at,
-        seen: true,
-        status: environment.status.clone(),
-        deployed: sets
-            .iter()
-            .find(|set| set.is_deployed())
-            .and_then(|set| set.image().or_else(|| ask.unnamed.cloned())),
-        draft: sets.iter().find(|set| set.is_pending()).map(|set| Draft {
-            status: set.status.clone(),
-            image: set.image(),
-        }),
-        version: environment.version.clone(),
-        images,
-        least: ask.least,
-        health,
-        probes,
-    };
-    Ok((environment, sample))
 }

@@ -140,7 +140,7 @@ impl Ledger {
                     stack.retain(|image| *image != entry.current);
                     stack.push(entry.current.clone());
                 }
-                LedgerKind::RolledBack => {}
+                LedgerKind::RolledBack | LedgerKind::RollbackFailed => {}
                 LedgerKind::Rollback => {
                     if let Some(at) = stack.iter().position(|image| *image == entry.current) {
                         stack.truncate(at + 1);
@@ -185,6 +185,7 @@ fn entry(version: &Version) -> Option<LedgerEntry> {
         "promotion" => LedgerKind::Promotion,
         "rollback" => LedgerKind::Rollback,
         "rolled-back" => LedgerKind::RolledBack,
+        "rollback-failed" => LedgerKind::RollbackFailed,
         _ => return None,
     };
     let (fields, reason) = rest.split_once("reason=").unwrap_or((rest, ""));
@@ -241,7 +242,7 @@ mod tests {
         }
     }
 
-    use LedgerKind::{Promotion, Rollback, RolledBack};
+    use LedgerKind::{Promotion, Rollback, RollbackFailed, RolledBack};
     use jiff::Timestamp;
 
     fn targets(deployed: &str, entries: &[(LedgerKind, &str, &str)]) -> Vec<String> {
@@ -317,6 +318,7 @@ mod tests {
         let entries = [
             (Promotion, "ami-1", "platform"),
             (RolledBack, "ami-1", "ami-1"),
+            (RollbackFailed, "ami-2", "ami-1"),
             (Promotion, "ami-3", "ami-1"),
         ];
         assert_eq!(targets("ami-3", &entries), ["ami-1", "platform"]);

@@ -456,7 +456,11 @@ fn an_image_that_is_bad_under_somebody_elses_deployment_is_taken_back_by_a_resum
 fn what_the_watch_will_read_must_be_readable_before_the_swap() {
     let world = World::new();
     world.succeed(["build", "shop"]);
-    for operation in ["DescribeEnvironmentResources", "DescribeEnvironmentHealth"] {
+    for operation in [
+        "DescribeEnvironmentResources",
+        "DescribeEnvironmentHealth",
+        "DescribeInstancesHealth",
+    ] {
         world.sandbox.set_hook(Some(Hook::new(move |request| {
             if request.operation == operation {
                 Fate::refused("AccessDenied", "not authorized")
@@ -471,9 +475,7 @@ fn what_the_watch_will_read_must_be_readable_before_the_swap() {
         assert_eq!(world.count("UpdateEnvironment"), 0);
     }
     world.sandbox.set_hook(None);
-    let asked = world.count("DescribeInstancesHealth");
     world.succeed(["promote", "shop"]);
-    assert_eq!(world.count("DescribeInstancesHealth"), asked, "for nothing");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Enhanced health: of the environment and of each instance.
 
+use aws_sdk_elasticbeanstalk::types as sdk;
+
 use super::super::{Cloud, CloudError, present};
 use super::Environment;
 use crate::id::InstanceId;
@@ -23,8 +25,29 @@ pub struct InstanceHealth {
     pub status: String,
     /// Why, in Beanstalk's words.
     pub causes: Vec<String>,
+    /// The requests that it answered within the last ten seconds, where it reports them.
+    pub requests: Option<Requests>,
     /// `Deployed`, `In Progress`, `Failed`.
     pub deployment: Option<String>,
+}
+
+/// Requests to an instance within ten seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Requests {
+    /// All of them.
+    pub all: u32,
+    /// Those that were answered with a server's error (5xx).
+    pub failed: u32,
+}
+
+impl Requests {
+    fn read(metrics: &sdk::ApplicationMetrics) -> Option<Self> {
+        let codes = metrics.status_codes()?;
+        Some(Self {
+            all: u32::try_from(metrics.request_count()).ok()?,
+            failed: u32::try_from(codes.status5xx()?).ok()?,
+        })
+    }
 }
 
 impl Cloud {
@@ -79,6 +102,7 @@ impl Cloud {
                     status: present(instance.health_status(), OPERATION, id, "HealthStatus")?
                         .to_owned(),
                     causes: instance.causes().to_vec(),
+                    requests: instance.application_metrics().and_then(Requests::read),
                     deployment: instance
                         .deployment()
                         .and_then(|deployment| deployment.status().map(ToOwned::to_owned)),

@@ -23,7 +23,7 @@ pub(super) async fn causes(cloud: &Cloud, environment: &Environment) -> Vec<Stri
     let Some(status) = &environment.health_status else {
         return Vec::new();
     };
-    if Health::read(status, &[]) == Health::Good {
+    if Health::read(status, &[]).is_good() {
         return Vec::new();
     }
     match cloud.environment_health(environment).await {
@@ -41,7 +41,7 @@ pub(super) fn accepted(facts: &Facts) -> Option<&str> {
 /// Refuses an environment that is not healthy, unless that is accepted. Health that is not known cannot be.
 pub(super) fn refusal(facts: &Facts) -> Option<Refusal> {
     let health = status(facts);
-    if Health::read(health, &[]) == Health::Good || accepted(facts).is_some() {
+    if Health::read(health, &[]).is_good() || accepted(facts).is_some() {
         return None;
     }
     let name = &facts.environment.name;
@@ -98,7 +98,7 @@ pub(in crate::pipeline) fn health_of(
         .zip(severity(status))
         .is_some_and(|(accepted, now)| now <= accepted);
     if no_worse {
-        Health::Good
+        Health::Good(status.to_owned())
     } else {
         Health::read(status, causes)
     }
@@ -219,7 +219,7 @@ mod tests {
             ("Yellow", Some("Yellow"), true),
         ] {
             let health = health_of(status, &[], accepted);
-            assert_eq!(health == Health::Good, good, "{status} {accepted:?}");
+            assert_eq!(health.is_good(), good, "{status} {accepted:?}");
         }
     }
 }

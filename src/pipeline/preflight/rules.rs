@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Facts, PROXY, Refusal, health, outage};
+use super::{Facts, PROXY, Refusal, health, out_of, outage};
 use crate::cloud::ManagedAction;
 use crate::id::shell_word;
 use crate::pipeline::migrate::LeftRunning;
@@ -57,7 +57,7 @@ pub(in crate::pipeline) fn standing_refusals(facts: &Facts) -> Vec<Refusal> {
     if !facts.environment.is_ready() {
         against(
             format!("{name} is {}, not Ready", facts.environment.status),
-            "wait until Beanstalk is done with it",
+            &out_of(&facts.environment),
         );
     }
     if facts.environment.tier == "Worker" {

@@ -1,10 +1,9 @@
 //! What a person needs who has to go on where the tool ends: what is set now, and the call that sets what was before.
 
-use crate::id::{StepId, shell_word};
-use crate::pipeline::preflight::{LAUNCH, Ready};
-use crate::pipeline::watch::Verdict;
-use crate::pipeline::{Context, PipelineError, observe, preflight, remains};
-use crate::record::{BaseImage, RunRecord};
+use crate::id::shell_word;
+use crate::pipeline::preflight::LAUNCH;
+use crate::pipeline::{Context, PipelineError, observe, preflight};
+use crate::record::BaseImage;
 
 /// Looks what the settings name, after a rollback that did not bring a well environment; nothing for other errors.
 ///
@@ -15,10 +14,12 @@ pub async fn for_a_person(
     context: &Context<'_>,
     error: &PipelineError,
 ) -> Result<Vec<String>, PipelineError> {
-    let (PipelineError::RollbackFailed { previous, .. }
-    | PipelineError::RollbackUnwell { previous, .. }) = error
-    else {
-        return Ok(Vec::new());
+    let previous = match error {
+        PipelineError::RollbackFailed { previous, .. }
+        | PipelineError::RollbackUnwell { previous, .. } => Some(previous),
+        // Its run goes on once the environment is Ready.
+        PipelineError::Stuck { .. } => None,
+        _ => return Ok(Vec::new()),
     };
     let environment = preflight::environment(context).await?;
     let deployed = context.cloud.deployed_configuration(&environment).await?;
@@ -28,47 +29,23 @@ pub async fn for_a_person(
         "{name} is {}, and its settings name {now}",
         environment.status
     )];
+    // An environment that is not Ready takes no update.
+    if !environment.is_ready() {
+        list.push(preflight::out_of(&environment));
+    }
     // Of migrated data the way back begins with the database, and the error says so.
     let migrated = context.plan.migration.as_ref();
-    if !migrated.is_some_and(|migration| migration.breaks) {
-        list.push(command(name, &now, previous));
+    if let Some(previous) = previous
+        && !migrated.is_some_and(|migration| migration.breaks)
+    {
+        let call = command(name, &now, previous);
+        list.push(if environment.is_ready() {
+            call
+        } else {
+            format!("once it is Ready, {call}")
+        });
     }
     Ok(list)
-}
-
-/// How far the taking back of an unfinished run has come; none: it has not begun.
-pub fn under_way(record: &RunRecord, environment: &str) -> Option<String> {
-    const UPDATE: &str = "rollback/update";
-    record.step(&StepId::new(UPDATE))?;
-    let ready = remains::output::<Ready>(record, "preflight/environment")?;
-    let (target, previous) = (&ready.target, &ready.previous);
-    Some(if record.is_done(UPDATE) {
-        format!(
-            "{environment} was not well with {target} and is being taken back to {previous}, and nobody is watching it"
-        )
-    } else {
-        format!(
-            "{environment} is not well with {target}; whether the update back to {previous} was sent is not known, and \
-             nobody is watching it"
-        )
-    })
-}
-
-/// What an unfinished run knows of the environment once its watch is over; none: it is not over.
-pub fn judged(record: &RunRecord, environment: &str) -> Option<String> {
-    let verdict = remains::output::<Verdict>(record, "watch/health")?;
-    let target = remains::output::<Ready>(record, "preflight/environment")?.target;
-    Some(match verdict {
-        Verdict::Well => format!(
-            "{environment} runs {target} and was healthy until the end of its watch; only the last steps of the run are missing"
-        ),
-        Verdict::Unwell(_) => {
-            format!("{environment} is unhealthy on {target}, and the rollback has not started")
-        }
-        Verdict::Hindered(..) => format!(
-            "AWS did not carry out the update of {environment} to {target}, and the rollback has not started"
-        ),
-    })
 }
 
 /// The call that sets the image before; where that is set already, any other.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::cloud::{ConfigurationSet, ErrorKind, Look, Wait};
+use crate::cloud::{ConfigurationSet, ErrorKind, Look, Wait, WaitError};
 use crate::id::ImageId;
 use crate::pace::Schedule;
-use crate::pipeline::preflight::Ready;
-use crate::pipeline::{Context, PipelineError};
+use crate::pipeline::preflight::{ROLLING, Ready};
+use crate::pipeline::{Context, PipelineError, Sent, cause};
 use crate::run::{Held, LeaseError};
 
 /// A rolling update of many batches takes long, each up to its time-out of an hour at most.
@@ -23,8 +23,9 @@ pub(in crate::pipeline) async fn clear(
     held: &mut Held,
     ready: &Ready,
     begun: bool,
+    since: jiff::Timestamp,
 ) -> Result<(), PipelineError> {
-    settle(context, held, ready, begun).await?;
+    settle(context, held, ready, begun, since).await?;
     no_failed_draft(context, held, &ready.target_image).await
 }
 
@@ -56,6 +57,24 @@ pub(in crate::pipeline) async fn no_failed_draft(
     }
 }
 
+/// Says what aborting an update of ours costs, by the policy that is deployed: Beanstalk goes back by that. Waiting is
+/// never faster: the rest of the instances would be replaced first, and then all of them once more.
+fn cost_of_abort(environment: &str, ready: &Ready, sets: &[ConfigurationSet]) -> String {
+    let deployed = sets.iter().find(|set| set.is_deployed());
+    let option = |name| deployed.and_then(|set| set.get(ROLLING, name));
+    let immutable = option("RollingUpdateEnabled") == Some("true")
+        && option("RollingUpdateType") == Some("Immutable");
+    let update = format!("the update of {environment} to {} is aborted", ready.target);
+    if immutable {
+        format!("{update}: Beanstalk ends the new instances, and the old ones serve all along")
+    } else {
+        format!(
+            "{update}: Beanstalk replaces the instances that run it already once more, which is faster than to have the \
+             others replaced first and then all of them"
+        )
+    }
+}
+
 /// Waits until an update under way is over. Ours is aborted where it can be, and Beanstalk goes back by itself;
 /// somebody else's is left to end. Ours is one that is to bring our image: where the deployed settings name it already,
 /// our update is over, and what is under way since is another one.
@@ -64,6 +83,7 @@ async fn settle(
     held: &mut Held,
     ready: &Ready,
     begun: bool,
+    since: jiff::Timestamp,
 ) -> Result<(), PipelineError> {
     let Context { cloud, plan, .. } = *context;
     let environment = cloud
@@ -76,12 +96,16 @@ async fn settle(
             Some(image) => image == ready.previous_image,
             None => ready.previous.image().is_none(),
         };
+        let all = sets.clone();
         let back = begun && sets.iter().any(|set| set.is_pending() && goes_back(set));
         let mut sets = sets.iter().filter(of_ours);
         let ours = sets.clone().any(ConfigurationSet::is_pending)
             && !sets.any(ConfigurationSet::is_deployed);
         if ours {
             held.renew().await?;
+            cloud
+                .events()
+                .note(cost_of_abort(&plan.environment, ready, &all));
             match cloud.abort_update(&ready.environment, held.guard()).await {
                 // It ended in the meantime, or reached its clean-up, where it cannot be aborted: it is waited for.
                 Err(error) if matches!(error.kind, ErrorKind::WrongState | ErrorKind::Refused) => {}
@@ -102,6 +126,12 @@ async fn settle(
                 plan.environment
             ));
         }
+    }
+    if !environment.is_ready() && !environment.abortable {
+        cloud.events().note(format!(
+            "{} is {}, and Beanstalk does not let that be aborted at this point: it is waited for",
+            plan.environment, environment.status
+        ));
     }
     let wait = Wait {
         subject: format!("environment {}", plan.environment),
@@ -127,6 +157,35 @@ async fn settle(
             Look::pending(seen.status)
         })
     });
-    settled.await?;
-    Ok(())
+    match settled.await {
+        Err(WaitError::Expired { state, waited, .. }) => Err(PipelineError::Stuck {
+            environment: plan.environment.clone(),
+            status: state,
+            waited: cloud.pace().unscale(waited),
+            image: ready.target.clone(),
+            previous: ready.previous.clone(),
+            sent: if begun { Sent::NotKnown } else { Sent::Not },
+            event: last_error(context, ready, since).await,
+        }),
+        other => Ok(other?),
+    }
+}
+
+/// What Beanstalk reported last as an error since the update was sent.
+async fn last_error(
+    context: &Context<'_>,
+    ready: &Ready,
+    since: jiff::Timestamp,
+) -> Option<String> {
+    let read = context
+        .cloud
+        .environment_troubles(&ready.environment, since);
+    match read.await {
+        Ok(list) => cause::last_error(&list),
+        Err(error) => {
+            let text = format!("Beanstalk's errors could not be read: {error}");
+            context.cloud.events().warn(text);
+            None
+        }
+    }
 }

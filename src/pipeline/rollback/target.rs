@@ -4,7 +4,7 @@ use crate::cloud::{ConfigurationSet, Image, tags};
 use crate::id::StepId;
 use crate::pipeline::preflight::{self, Ready, Refusal};
 use crate::pipeline::{Context, PipelineError, belonging, observe};
-use crate::record::{BaseImage, Verb};
+use crate::record::{BaseImage, LedgerKind, Verb};
 use crate::run::{self, Ledger};
 
 /// A base image to go back to, and the name of the other environment that it was built for where a person consented to
@@ -26,7 +26,11 @@ pub(super) async fn choose(
     if let Some(deployed) = facts.deployed() {
         let (now, _) = observe::base_image(cloud, &facts.environment, deployed).await?;
         targets = ledger.targets(&now);
-        if ledger.entries.iter().all(|entry| entry.current != now)
+        let mut came = ledger
+            .entries
+            .iter()
+            .filter(|entry| entry.kind != LedgerKind::RollbackFailed);
+        if came.all(|entry| entry.current != now)
             && let Some(before) = before_unfinished(context, facts, &now).await?
         {
             targets.retain(|target| *target != before);

@@ -47,5 +47,5 @@ impl Troubles {
 }
 
 fn is_trouble(status: &str) -> bool {
-    Health::read(status, &[]) != Health::Good
+    !Health::read(status, &[]).is_good()
 }

@@ -36,8 +36,13 @@ pub(super) async fn show(
 
 /// What the judge has found before Beanstalk's events are read.
 pub(super) enum Found {
-    /// The environment is not healthy: the reason.
-    Unhealthy(String),
+    /// The environment is not healthy.
+    Unhealthy {
+        /// The reason.
+        reason: String,
+        /// Whether an instance of the image, or what it serves, was seen to be so.
+        judged: bool,
+    },
     /// Beanstalk reverted the update, or the update never came.
     Reverted,
 }
@@ -58,13 +63,15 @@ pub(super) async fn verdict(context: &Context<'_>, watched: &Watched<'_>, found:
             None
         }
     };
+    let judged = matches!(found, Found::Unhealthy { judged: true, .. });
     let trouble = cause.as_ref().and_then(|cause| cause.trouble);
+    let trouble = trouble.filter(|_| !judged);
     let reason = match (cause, found) {
         (Some(cause), Found::Reverted) => {
             format!("{}; Beanstalk reverted the update", cause.text)
         }
-        (Some(cause), Found::Unhealthy(reason)) => format!("{}; {reason}", cause.text),
-        (None, Found::Unhealthy(reason)) => reason,
+        (Some(cause), Found::Unhealthy { reason, .. }) => format!("{}; {reason}", cause.text),
+        (None, Found::Unhealthy { reason, .. }) => reason,
         (None, Found::Reverted) => format!(
             "the environment is Ready with {}, and Beanstalk reports no error: it reverted the update, or the update never \
              started",

@@ -167,8 +167,8 @@ fn check(key: &str, value: &str) -> Result<(), ApiError> {
         "Tag keys starting with 'aws:' are reserved for internal use"
     } else if key.chars().count() > 127 {
         "Tag key exceeds the maximum length of 127 characters"
-    } else if value.chars().count() > 255 {
-        "Tag value exceeds the maximum length of 255 characters"
+    } else if value.chars().count() > 256 {
+        "Tag value exceeds the maximum length of 256 characters"
     } else {
         return Ok(());
     };
