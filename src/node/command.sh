@@ -14,7 +14,7 @@ read -r boot < /proc/sys/kernel/random/boot_id
 # was started and neither holds, or in another boot; else absent.
 state() {
   if [ -s "$home/code" ]; then echo finished
-  elif systemctl is-active --quiet "$unit.service"; then echo running
+  elif case $(systemctl is-active "$unit.service") in active | activating | deactivating) true ;; *) false ;; esac; then echo running
   elif [ -s "$home/code" ]; then echo finished
   elif [ "$(systemctl show --property Result --value "$unit.service" 2> /dev/null)" = timeout ]; then
     # It ran into its limit: that is an end like any other.

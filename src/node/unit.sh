@@ -23,30 +23,34 @@ printf '%-8s\n' reserved > "$1/code.new" && mkfifo "$1/printed" "$1/lines" || ex
   case $(awk -W version 2> /dev/null < /dev/null) in mawk*) interactive='-W interactive' ;; *) interactive= ;; esac
   awk $interactive -v "end=$2" '
     function keep(line) {
-      size += length(line) + 1
-      if (!full && size <= most) {
+      if (!full && head + length(line) < most) {
+        head += length(line) + 1
         print line
         fflush()
         return
       }
-      if (!full) {
-        full = 1
-        head = size - length(line) - 1
-        size -= head
-      }
-      tail[last++] = line
+      full = 1
+      # Held in pieces of some lines: one by one they would take minutes.
+      piece = piece line "\n"
+      if (length(piece) >= 256) hold()
+    }
+    function hold() {
+      tail[last++] = piece
+      size += length(piece)
+      piece = ""
       while (size > most) {
-        size -= length(tail[first]) + 1
-        left_out += length(tail[first]) + 1
+        size -= length(tail[first])
+        left_out += length(tail[first])
         delete tail[first++]
       }
     }
     # A step ends, or all: what is held comes out.
     function give_out() {
+      if (piece != "") hold()
       if (left_out) print "goldseed: " left_out " bytes left out: the first and the last of this output are kept"
       total += head + size
       while (first < last) {
-        print tail[first]
+        printf "%s", tail[first]
         delete tail[first++]
       }
       fflush()
@@ -55,7 +59,7 @@ printf '%-8s\n' reserved > "$1/code.new" && mkfifo "$1/printed" "$1/lines" || ex
     }
     # What is told of a step may stand behind output without an end.
     function take(line,  next_mark) {
-      while (match(line, mark)) {
+      while (index(line, "@@") && match(line, mark)) {
         if (RSTART > 1) keep(substr(line, 1, RSTART - 1))
         give_out()
         line = substr(line, RSTART)
@@ -71,6 +75,7 @@ printf '%-8s\n' reserved > "$1/code.new" && mkfifo "$1/printed" "$1/lines" || ex
     BEGIN {
       most = 65536
       first = last = 0
+      piece = ""
       mark = "@@[0-9a-f]+ [0-9]+ "
     }
     {
