@@ -346,3 +346,22 @@ fn the_sites_address_is_the_url_of_recipes_that_want_one() {
         "{said:?}"
     );
 }
+
+#[test]
+fn checks_that_ask_for_the_front_page_alone_are_reported() {
+    let world = World::new();
+    let (port, _) = server(&world, false);
+    let front = |path: &str| {
+        format!(
+            "probes: [{{url: \"http://127.0.0.1:{port}{path}\", contains: Welcome}}]\n    watch:"
+        )
+    };
+    world.edit("watch:", &front("/?lang=de"));
+    let output = world.succeed(["rebuild", "shop"]);
+    assert_says(&output, "the checks of shop ask for the front page alone");
+
+    world.edit("text: Hello", "text: Good evening");
+    world.edit(&front("/?lang=de"), &front("/login"));
+    let output = world.succeed(["rebuild", "shop"]);
+    assert!(!output.stderr.contains("front page alone"), "{output}");
+}

@@ -103,6 +103,22 @@ fn a_site_whose_database_and_archive_come_by_tls_alone() {
     web.sh("grep -q wp-content/themes /srv/page && grep -q '</html>' /srv/page && grep -q https://www.example.com/ /srv/page");
 
     logins_go_by_https_where_the_site_does(&web);
+    let verify = compile(&recipes, Purpose::Verify).unwrap();
+    a_site_that_forces_https_can_be_built(&web, &verify);
+    // TLS may end before the load balancer, which then says `http` of every request.
+    let mut assumed = recipes.clone();
+    assumed[3] = library("install-wordpress", &site.replace('}', ", https: assumed}"));
+    let run = web.run(&told_the_secret(
+        &compile(&assumed, Purpose::Apply).unwrap(),
+    ));
+    assert_eq!(run.code, 0, "{}", run.log);
+    web.sh("/opt/goldseed/bridge/deploy --in-place");
+    assert_eq!(
+        login(&web, &format!("{VISITOR} -H 'X-Forwarded-Proto: http'")),
+        "200 "
+    );
+    assert_eq!(web.run(&apply).code, 0);
+    web.sh("/opt/goldseed/bridge/deploy --in-place");
 
     // A constant that the recipe sets itself is refused, and what is no constant at all.
     for constant in ["DISABLE_WP_CRON=false", "no constant"] {
@@ -141,18 +157,41 @@ fn a_site_whose_database_and_archive_come_by_tls_alone() {
     tls_is_for_php_that_comes_later_and_goes_without_a_trace(&web);
 }
 
+/// The headers of a visitor, as the load balancer passes them on.
+const VISITOR: &str = "-H 'Host: www.example.com' -H 'X-Forwarded-For: 192.0.2.1'";
+
+/// How the login page answers.
+fn login(web: &Machine, headers: &str) -> String {
+    web.sh(&format!(
+        "curl -sS -o /dev/null -w '%{{http_code}} %{{redirect_url}}' {headers} http://127.0.0.1/wp-login.php"
+    ))
+}
+
 fn logins_go_by_https_where_the_site_does(web: &Machine) {
-    let login = |headers: &str| {
-        web.sh(&format!(
-            "curl -sS -o /dev/null -w '%{{http_code}} %{{redirect_url}}' {headers} http://127.0.0.1/wp-login.php"
-        ))
-    };
-    let visitor = "-H 'Host: www.example.com' -H 'X-Forwarded-For: 192.0.2.1'";
-    assert_eq!(login(visitor), "302 https://www.example.com/wp-login.php");
-    let by_https = format!("{visitor} -H 'X-Forwarded-Proto: https'");
-    assert_eq!(login(&by_https), "200 ");
+    assert_eq!(
+        login(web, VISITOR),
+        "302 https://www.example.com/wp-login.php"
+    );
+    let by_https = format!("{VISITOR} -H 'X-Forwarded-Proto: https'");
+    assert_eq!(login(web, &by_https), "200 ");
     // What is checked on the machine itself comes by http.
-    assert_eq!(login(""), "200 ");
+    assert_eq!(login(web, ""), "200 ");
+}
+
+/// The checks ask as the load balancer does for a visitor who comes by https.
+fn a_site_that_forces_https_can_be_built(web: &Machine, verify: &Script) {
+    const PLUGIN: &str = "/var/app/current/wp-content/mu-plugins/force-https.php";
+    web.sh(&format!(
+        "cat >{PLUGIN} <<'PHP'\n<?php\nif (PHP_SAPI !== 'cli' && !is_ssl()) {{\n\
+         header('Location: https://' . $_SERVER['HTTP_HOST'] . $_SERVER['REQUEST_URI'], true, 301);\nexit;\n}}\nPHP\n"
+    ));
+    assert_eq!(
+        login(web, VISITOR),
+        "301 https://www.example.com/wp-login.php"
+    );
+    let run = web.run(verify);
+    assert_eq!(run.code, 0, "{}", run.log);
+    web.sh(&format!("rm {PLUGIN}"));
 }
 
 fn tls_is_for_php_that_comes_later_and_goes_without_a_trace(web: &Machine) {
