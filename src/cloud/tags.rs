@@ -33,6 +33,8 @@ pub const PLATFORM: &str = "goldseed:platform";
 pub const RECIPES: &str = "goldseed:recipes";
 /// Of a golden image whose recipes have steps `on: migrate`: `compatible` or `breaking`.
 pub const MIGRATIONS: &str = "goldseed:migrations";
+/// Of a golden image: the folder of the application that visitors see, `.` for all of it.
+pub const DOCUMENT_ROOT: &str = "goldseed:document-root";
 /// Of a golden image: the version of this tool.
 pub const TOOL: &str = "goldseed:tool";
 /// Of a golden image: the name of the environment it was built for.

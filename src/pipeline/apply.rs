@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::launch::Seed;
-use super::{Context, PipelineError, inspect, names};
+use super::{Context, PipelineError, deployed, inspect, names};
 use crate::cloud::Cloud;
 use crate::event::{AT_WORK, Emitter, Event};
 use crate::id::{InstanceId, RunId};
@@ -82,21 +82,65 @@ pub(super) async fn recipes(
     .await
     .map_err(PipelineError::from)?;
     run.step("apply/checks", "the checks of every recipe", async || {
-        checks(context.cloud, &id, "seed", instance, &context.plan.verify).await
+        checks(context, &id, "seed", instance).await
     })
     .await
     .map_err(PipelineError::from)
 }
 
-/// Puts the application in place on a machine of ours and runs every recipe's checks there.
+/// Puts the application in place on a machine of ours, with nginx's configuration as a deployment of the version that
+/// is deployed now would build it, and runs every recipe's checks there.
 pub(super) async fn checks(
+    context: &Context<'_>,
+    run: &RunId,
+    name: &str,
+    instance: &InstanceId,
+) -> Result<(), PipelineError> {
+    let application = application_nginx(context).await;
+    let Context { cloud, plan, .. } = *context;
+    checks_after(&application, cloud, run, name, instance, &plan.verify).await
+}
+
+/// The commands that put the application's own nginx files on a machine, and take away those of an earlier time.
+async fn application_nginx(context: &Context<'_>) -> String {
+    let Context { cloud, plan, .. } = *context;
+    if !plan.is_bridged() {
+        return String::new();
+    }
+    let environment = cloud
+        .environment(&plan.environment, plan.application.as_deref())
+        .await;
+    let packed = match environment {
+        Ok(environment) => deployed::nginx(cloud, &environment).await,
+        Err(error) => Err(error.to_string()),
+    };
+    let mut commands = "rm -rf /run/goldseed/application\n".to_owned();
+    match packed {
+        Ok(None) => {}
+        Ok(Some(packed)) => commands.extend([
+            "mkdir -p /run/goldseed/application\n",
+            "base64 -d <<'END_OF_FILES' | tar -xz -C /run/goldseed/application || exit 1\n",
+            &packed,
+            "\nEND_OF_FILES\n",
+        ]),
+        Err(reason) => cloud.events().warn(format!(
+            "the nginx files of the application version of {} were not read and are not part of the proof: {reason}",
+            plan.environment
+        )),
+    }
+    commands
+}
+
+/// As `checks`, with the commands that come before the application is put in place, and with these checks.
+pub(super) async fn checks_after(
+    before: &str,
     cloud: &Cloud,
     run: &RunId,
     name: &str,
     instance: &InstanceId,
     verify: &Script,
 ) -> Result<(), PipelineError> {
-    deploy(cloud, run, name, instance).await?;
+    deploy(before, cloud, run, name, instance).await?;
     let unit = names::unit(run, &format!("{name}-checks"));
     let nothing = async || Ok(());
     let checked = script(cloud, instance, &unit, verify, "the checks", nothing).await;
@@ -104,16 +148,19 @@ pub(super) async fn checks(
 }
 
 /// Puts the application in place on a goldseed instance, as a deployment does on an instance of the environment.
+/// `before` are commands that come first.
 pub(super) async fn deploy(
+    before: &str,
     cloud: &Cloud,
     run: &RunId,
     name: &str,
     instance: &InstanceId,
 ) -> Result<(), PipelineError> {
     let mut log = Vec::new();
+    let deploy = format!("{before}{DEPLOY}");
     let job = Job {
         unit: names::unit(run, &format!("{name}-deploy")),
-        script: DEPLOY,
+        script: &deploy,
         contents: &[],
         limit: Duration::from_mins(30),
     };

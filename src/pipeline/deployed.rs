@@ -13,6 +13,8 @@ use crate::recipe;
 
 /// Prints what the bundle holds, a line a fact.
 const SCRIPT: &str = include_str!("deployed.sh");
+/// Prints the files below `.platform/nginx` of the bundle, packed.
+const NGINX: &str = include_str!("application_nginx.sh");
 /// How many instances are asked before it is not known.
 const MOST_ASKED: usize = 3;
 /// What beside `.ebextensions` and `.platform` configures an environment or its instances.
@@ -220,6 +222,32 @@ pub(super) async fn of(cloud: &Cloud, environment: &Environment) -> Deployed {
         Some(_) => ask(cloud, environment).await,
     };
     Deployed { label, bundle }
+}
+
+/// Returns the files below `.platform/nginx` of the deployed version, as a gzipped tar archive in base64; none: it has
+/// none. The reason where that is not known.
+pub(super) async fn nginx(
+    cloud: &Cloud,
+    environment: &Environment,
+) -> Result<Option<String>, String> {
+    if environment
+        .version
+        .as_deref()
+        .is_none_or(|label| label == SAMPLE)
+    {
+        return Ok(None);
+    }
+    ask_one(cloud, environment, "goldseed-deployed", NGINX, |text| {
+        let mut lines = text.lines();
+        let files = lines.next().and_then(|line| line.strip_prefix("packed "));
+        let files = files.map(ToOwned::to_owned);
+        if lines.next() == Some("end") {
+            Ok(Some(files))
+        } else {
+            Err("the files are too large for an answer, or it is not complete".to_owned())
+        }
+    })
+    .await
 }
 
 async fn ask(cloud: &Cloud, environment: &Environment) -> Result<Bundle, String> {

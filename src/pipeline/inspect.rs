@@ -15,6 +15,10 @@ const IDENTITY: &str = include_str!("identity.sh");
 /// Checked over Systems Manager before the first recipe.
 const QUIET: &str = include_str!("quiet.sh");
 
+/// Prints which folder of the application visitors see.
+const ROOT: &str =
+    "[ ! -x /opt/goldseed/bridge/deploy ] || exec /opt/goldseed/bridge/deploy --root\n";
+
 /// What only a machine that runs can show to be left over.
 const LEFTOVERS: &str = include_str!("leftovers.sh");
 
@@ -115,6 +119,18 @@ pub(super) async fn must_have_no_leftovers(
         "the image of {id} is not generalised: {}",
         text.trim().replace('\n', "; ")
     )))
+}
+
+/// Returns the folder of the application that visitors see, as the machine's bridge has it, `.` for all of it; none
+/// where the image has no bridge, or one of a recipe of your own that does not say.
+pub(super) async fn document_root(
+    context: &Context<'_>,
+    run: &RunId,
+    id: &InstanceId,
+) -> Result<Option<String>, PipelineError> {
+    let (code, text) = small(context, run, "proof-root", id, ROOT).await?;
+    let root = text.trim();
+    Ok((code == 0 && !root.is_empty()).then(|| root.to_owned()))
 }
 
 /// Reads what makes a machine this machine.

@@ -200,7 +200,7 @@ async fn steps(
             format!("put the application in place on {machine}"),
             async || {
                 boot_is_over().await?;
-                apply::deploy(context.cloud, &id, "migrate", &machine).await
+                apply::deploy("", context.cloud, &id, "migrate", &machine).await
             },
         )
         .await?;
@@ -361,6 +361,7 @@ mod tests {
             digest: Digest::of("x"),
             steps: Vec::new(),
             contents: Vec::new(),
+            root: None,
         };
         Migration { script, breaks }
     }

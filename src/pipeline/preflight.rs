@@ -9,6 +9,7 @@ mod health;
 mod image;
 mod keys;
 mod outage;
+pub(super) mod root;
 mod rules;
 mod trial;
 mod unready;
@@ -159,9 +160,8 @@ pub(super) async fn early(context: &Context<'_>, consent: Consent) -> Result<(),
     let probed = probes::before(context, &facts.environment).await;
     list.extend(probed.refusals(consent.unreachable));
     list.extend(quarantine::same_recipes(context, &facts.environment).await?);
-    if facts.bridged {
-        list.extend(version::refusals(context, &facts.environment, true).await);
-    }
+    list.extend(root::of_recipes(context.plan, &facts));
+    list.extend(version::for_recipes(context, &facts).await);
     list.extend(migrate::consent(
         context.plan.migration.as_ref(),
         accept_downtime,
@@ -205,10 +205,7 @@ pub(super) async fn promotion(
                 let reason = format!("{} is the base image of {name} already", golden.id);
                 list.push(Refusal::new(reason, "there is nothing to do"));
             }
-            // Where the image needs no bridge, instances are asked only when nothing else is refused.
-            if facts.bridged || list.is_empty() {
-                list.extend(version::refusals(context, &facts.environment, facts.bridged).await);
-            }
+            list.extend(version::for_image(context, &facts, list.is_empty()).await);
             refuse(list)?;
             keys::warn_of_new(context, &golden, deployed.as_ref()).await?;
             if let Some(note) = outage::longer_than(&facts, context.plan.watch.deadline) {

@@ -58,12 +58,14 @@ pub(super) async fn boots(
         "no leftovers, and every recipe's checks",
         async || {
             inspect::must_have_no_leftovers(context, &id, &proof).await?;
-            apply::checks(context.cloud, &id, "proof", &proof, &context.plan.verify).await
+            apply::checks(context, &id, "proof", &proof).await
         },
     )
     .await?;
     run.step("prove/tag", format!("tag {golden} as proved"), async || {
-        let proved = Tags::from([(tags::PROVED.to_owned(), "boot".to_owned())]);
+        let mut proved = Tags::from([(tags::PROVED.to_owned(), "boot".to_owned())]);
+        let root = inspect::document_root(context, &id, &proof).await?;
+        proved.extend(root.map(|root| (tags::DOCUMENT_ROOT.to_owned(), root)));
         context.cloud.tag(golden.as_str(), &proved).await?;
         Ok(())
     })

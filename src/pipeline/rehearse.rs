@@ -78,7 +78,8 @@ pub async fn rehearse(
         .await?;
         // As in a build, whose seed and proof are checked before anything is migrated; afterwards as at the balancer.
         if let Some(migrate) = &scripts.migrate {
-            apply::checks(
+            apply::checks_after(
+                "",
                 cloud,
                 run,
                 &format!("{time}-before"),
@@ -91,7 +92,7 @@ pub async fn rehearse(
                 apply::script(cloud, &instance, &unit, migrate, "the migration", nothing).await?;
             steps.extend(more);
         }
-        apply::checks(cloud, run, time, &instance, &scripts.verify).await?;
+        apply::checks_after("", cloud, run, time, &instance, &scripts.verify).await?;
         Ok::<_, PipelineError>(steps)
     };
     let changed = once("first").await?;

@@ -186,6 +186,7 @@ pub(super) async fn to_earlier(
                 }
                 match target::choose(context, &facts, accepted.from_environment.as_deref()).await? {
                     Ok((target, from)) => {
+                        list.extend(preflight::root::of_target(context, &facts, &target).await?);
                         preflight::refuse(list)?;
                         preflight::tell_cost_of_rollback(context, &facts);
                         for due in preflight::due_updates(&facts) {

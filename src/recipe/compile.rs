@@ -17,6 +17,7 @@ mod frame;
 mod handlers;
 mod label;
 mod seed;
+mod served;
 
 /// Where recipes tell the bridge what to bring.
 const LISTS: [&str; 2] = [
@@ -64,12 +65,14 @@ pub fn compile(recipes: &[Bound], purpose: Purpose) -> Result<Script, Diagnostic
         body.insert_str(0, &format!("{keep}{forget}\n"));
     }
     let (text, digest) = script::assemble(&body, compiler.secrets);
+    let root = served::root(&compiler.units);
     compiler.found.extend(compiler.made.lost());
     compiler.found.or(Script {
         text,
         digest,
         steps: compiler.steps,
         contents: compiler.contents,
+        root,
     })
 }
 

@@ -47,6 +47,8 @@ pub struct Script {
     pub steps: Vec<StepInfo>,
     /// What the script needs on the machine beside itself, each once.
     pub contents: Vec<Content>,
+    /// The folder of the application that visitors see, `.` for all of it, where steps list one for the bridge.
+    pub root: Option<String>,
 }
 
 /// One step of a script.

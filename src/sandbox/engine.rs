@@ -1,5 +1,7 @@
 //! What Beanstalk's engine on a machine asks and says: its metadata, its signal, its health.
 
+use std::collections::BTreeMap;
+
 use super::beanstalk::environments::Environment;
 use super::beanstalk::group::Signal;
 use super::core::Core;
@@ -43,6 +45,10 @@ fn metadata(state: &State, instance_id: &str, received: &Received) -> Reply {
         .and_then(|label| state.version(&environment.application, label))
         .and_then(|version| version.bundle.as_ref())
         .map(|(bucket, key)| serde_json::json!({ "bucket": bucket, "key": key }));
+    let mut options: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
+    for ((namespace, name), value) in settings.all(environment.platform) {
+        options.entry(namespace).or_default().insert(name, value);
+    }
     let document_root = settings.get("aws:elasticbeanstalk:container:php:phpini", "document_root");
     let body = serde_json::json!({
         "stack_id": environment.stack,
@@ -56,6 +62,7 @@ fn metadata(state: &State, instance_id: &str, received: &Received) -> Reply {
         "environment": settings.properties(),
         "health_check_path": settings.health_path(),
         "document_root": document_root,
+        "option_settings": options,
     });
     Reply {
         status: 200,

@@ -331,3 +331,79 @@ fn the_bridge_without_an_application_in_the_image_is_refused() {
     let output = refused(&world, ["promote", "shop"]);
     assert!(output.stderr.contains("would serve nothing"), "{output}");
 }
+
+/// The namespace of the option `document_root`.
+const PHP: &str = "aws:elasticbeanstalk:container:php:phpini";
+
+/// The images whose proof is made from now on say that visitors see this folder of the application.
+fn proved_root(world: &World, root: &str) {
+    let data = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, root);
+    let answer = format!(
+        "goldseed 1\nstate finished\ncode 0\nfresh yes\noffset {}\ndata {data}\n",
+        root.len()
+    );
+    let asks = |script: &str| {
+        let second = script.lines().nth(1).unwrap_or_default();
+        second.starts_with("# goldseed start ") && second.ends_with("-proof-root-a1")
+    };
+    world.sandbox.script_result(asks, 0, &answer);
+}
+
+/// A project whose recipe says which folder visitors see.
+fn rooted(root: &str) -> World {
+    let world = bridged();
+    world.edit("- bridge\n", "- bridge\n      - site\n");
+    world.write("recipes/site.yaml", &site(root));
+    deploy(&world, "bridge-1", &BRIDGE);
+    world
+}
+
+fn site(root: &str) -> String {
+    format!(
+        "recipe: 1\nname: site\nsteps:\n  - file: {{path: /opt/goldseed/bridge/apps.d/site, content: \"root {root}\\ncopy . /opt/goldseed/app/site\\n\"}}\n"
+    )
+}
+
+#[test]
+fn another_document_root_than_the_images_is_refused_before_anything_is_built_or_swapped() {
+    let world = rooted("public");
+    let early = refused(&world, ["rebuild", "shop"]);
+    assert!(
+        world.images("golden").is_empty(),
+        "something was built first"
+    );
+    world.succeed(["build", "shop"]);
+    let before_the_swap = refused(&world, ["promote", "shop"]);
+    insta::assert_snapshot!(format!("{early}\n\n{before_the_swap}"));
+    assert_eq!(world.base_image(), None);
+    world.change_environment(&[(PHP, "document_root", "/public")]);
+    world.succeed(["promote", "shop"]);
+    world.succeed(["build", "shop"]);
+    world.change_environment(&[(PHP, "document_root", "/public/web")]);
+    refused(&world, ["promote", "shop"]);
+    // An application that is served as a whole is none for a folder of it.
+    world.write("recipes/site.yaml", &site("."));
+    let whole = refused(&world, ["rebuild", "shop"]);
+    assert!(whole.stderr.contains("Value=/ "), "{whole}");
+}
+
+#[test]
+fn a_rollback_to_an_image_of_another_document_root_is_refused() {
+    let world = rooted("public");
+    world.change_environment(&[(PHP, "document_root", "/public")]);
+    proved_root(&world, "public\n");
+    world.succeed(["rebuild", "shop"]);
+    let first = world.base_image();
+    world.write("recipes/site.yaml", &site("web"));
+    world.change_environment(&[(PHP, "document_root", "/web")]);
+    proved_root(&world, "web\n");
+    world.succeed(["rebuild", "shop"]);
+    let second = world.base_image();
+    assert_ne!(first, second);
+    let output = refused(&world, ["rollback", "shop"]);
+    assert!(output.stderr.contains("is served from /public"), "{output}");
+    assert_eq!(world.base_image(), second);
+    world.change_environment(&[(PHP, "document_root", "/public")]);
+    world.succeed(["rollback", "shop"]);
+    assert_eq!(world.base_image(), first);
+}

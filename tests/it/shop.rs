@@ -13,6 +13,10 @@ use super::machines::{PATIENCE, folder};
 /// How much faster than AWS.
 const PACE: &str = "0.05";
 
+/// The namespaces of the document root and of the balancer's health check.
+const PHP: &str = "aws:elasticbeanstalk:container:php:phpini";
+const PROCESS: &str = "aws:elasticbeanstalk:environment:process:default";
+
 struct Shop {
     sandbox: Sandbox,
     project: PathBuf,
@@ -203,15 +207,19 @@ pipelines:
         }
     }
 
-    /// Sets an environment property, as an operator does while no run is at work.
-    async fn set_property(&self, name: &str, value: &str) {
-        let option = ConfigurationOptionSetting::builder()
-            .namespace("aws:elasticbeanstalk:application:environment")
-            .option_name(name)
-            .value(value)
-            .build();
+    /// Sets options, as an operator does while no run is at work.
+    async fn set_options(&self, options: &[(&str, &str, &str)]) {
+        let settings = options.iter().map(|(namespace, name, value)| {
+            ConfigurationOptionSetting::builder()
+                .namespace(*namespace)
+                .option_name(*name)
+                .value(*value)
+                .build()
+        });
         let call = self.beanstalk.update_environment();
-        let call = call.environment_name("shop-prod").option_settings(option);
+        let call = call
+            .environment_name("shop-prod")
+            .set_option_settings(Some(settings.collect()));
         call.send().await.unwrap();
     }
 
@@ -278,6 +286,33 @@ async fn a_running_instance_becomes_a_golden_image_and_serves_and_goes_back() {
             .await
             .contains("waits for its first golden image")
     );
+
+    // The balancer's path is answered from the first deployment on, and by the placeholder alone, where visitors look.
+    shop.set_options(&[
+        (PHP, "document_root", "/public"),
+        (PROCESS, "HealthCheckPath", "/goldseed-health.php"),
+    ])
+    .await;
+    shop.well().await;
+    assert!(
+        page(&site, "/")
+            .await
+            .contains("waits for its first golden image")
+    );
+    assert!(
+        page(&site, "/goldseed-health.php")
+            .await
+            .contains("waits for its first golden image")
+    );
+    assert_eq!(page(&site, "/unknown").await, "not found\n");
+    let refused = shop.goldseed(&["rebuild", "shop"]).await;
+    assert!(
+        !refused.0 && refused.1.contains("document root of shop-prod is /public"),
+        "{}",
+        refused.1
+    );
+    shop.set_options(&[(PHP, "document_root", "/")]).await;
+    shop.well().await;
 
     shop.banner("first-banner");
     let said = shop.must(&["rebuild", "shop"]).await;
@@ -350,7 +385,12 @@ async fn a_running_instance_becomes_a_golden_image_and_serves_and_goes_back() {
     }
 
     // A change of properties is deployed in place, by the confighooks: the baked code comes back into the fresh folder.
-    shop.set_property("SHOP_MODE", "sale").await;
+    shop.set_options(&[(
+        "aws:elasticbeanstalk:application:environment",
+        "SHOP_MODE",
+        "sale",
+    )])
+    .await;
     shop.well().await;
     for (id, address, image) in shop.instances().await {
         assert_eq!(image, *first_image, "{id} was not replaced");
@@ -360,6 +400,12 @@ async fn a_running_instance_becomes_a_golden_image_and_serves_and_goes_back() {
             .await;
         assert!(seen.contains("SHOP_MODE=sale"), "{id}: {seen}");
     }
+
+    assert!(
+        shop.must(&["status", "shop"])
+            .await
+            .contains("bridge-1: the bridge\n")
+    );
 
     // A recipe that fails stops the run with its place and last lines, and leaves the environment as it was.
     let broken = "recipe: 1\nname: banner\nsteps:\n  - run: {name: break it, command: \"echo oh no; exit 3\", always: true}\n";

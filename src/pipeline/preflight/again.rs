@@ -2,7 +2,8 @@
 
 use super::trial::{self, Trial};
 use super::{
-    Facts, Ready, Refusal, Warnings, facts, image, refusals, refuse, standing_refusals, way_back,
+    Facts, Ready, Refusal, Warnings, facts, image, refusals, refuse, root, standing_refusals,
+    way_back,
 };
 use crate::cloud::{ConfigurationSet, tags};
 use crate::id::{ImageId, StepId};
@@ -70,6 +71,7 @@ pub(in crate::pipeline) async fn rollback(
                     let way_out = "start another rollback: it passes such an image over";
                     Refusal::new(format!("{id} {reason}"), way_out)
                 }));
+                list.extend(root::of_image(context.plan, &facts, &image));
             }
             None => outdated.push(gone(id)),
         }

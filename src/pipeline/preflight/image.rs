@@ -1,7 +1,7 @@
 //! Which image is promoted, and what speaks against it.
 
 use super::trial::{self, Trial};
-use super::{Facts, LAUNCH, Refusal, Warnings};
+use super::{Facts, LAUNCH, Refusal, Warnings, root};
 use crate::cloud::{Environment, ErrorKind, Image, ImageState, Tags, tags};
 use crate::pipeline::{Context, PipelineError, Wish, belonging, migrate, quarantine};
 
@@ -94,6 +94,7 @@ pub(super) async fn against(
     {
         list.push(refusal);
     }
+    list.extend(root::of_image(plan, facts, golden));
     list.extend(migrate::refusals(
         plan.migration.as_ref(),
         plan.recipes_digest().as_str(),

@@ -96,7 +96,7 @@ fn only_reason(change: impl FnOnce(&mut Facts)) -> String {
     list[0].reason.clone()
 }
 
-fn deployed_option(facts: &mut Facts, namespace: &str, option: &str, value: &str) {
+pub(super) fn deployed_option(facts: &mut Facts, namespace: &str, option: &str, value: &str) {
     facts.sets[0]
         .options
         .insert((namespace.to_owned(), option.to_owned()), value.to_owned());

@@ -1,7 +1,7 @@
 //! What speaks against the application version that is deployed: without the bridge in it, machines of a golden image
 //! serve that version's own code, or none, and not the image's.
 
-use super::Refusal;
+use super::{Facts, Refusal};
 use crate::cloud::Environment;
 use crate::pipeline::Context;
 use crate::pipeline::deployed::{self, Deployed, Kind};
@@ -15,13 +15,27 @@ struct Found {
     warnings: Vec<String>,
 }
 
+/// What cannot work with an image of these recipes; nothing where they need no bridge.
+pub(super) async fn for_recipes(context: &Context<'_>, facts: &Facts) -> Vec<Refusal> {
+    for_image(context, facts, false).await
+}
+
+/// What cannot work with an image. Where it needs no bridge, instances are asked only when nothing else is refused.
+pub(super) async fn for_image(
+    context: &Context<'_>,
+    facts: &Facts,
+    nothing_else: bool,
+) -> Vec<Refusal> {
+    if facts.bridged || nothing_else {
+        refusals(context, &facts.environment, facts.bridged).await
+    } else {
+        Vec::new()
+    }
+}
+
 /// Reads the deployed version and returns what cannot work with it; what may not is told as a warning. `bridged` says
 /// whether the image's application comes by the bridge.
-pub(super) async fn refusals(
-    context: &Context<'_>,
-    environment: &Environment,
-    bridged: bool,
-) -> Vec<Refusal> {
+async fn refusals(context: &Context<'_>, environment: &Environment, bridged: bool) -> Vec<Refusal> {
     let deployed = deployed::of(context.cloud, environment).await;
     let found = judge(&deployed, &environment.name, bridged);
     for warning in found.warnings {
