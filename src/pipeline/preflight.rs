@@ -9,6 +9,7 @@ mod health;
 mod image;
 mod keys;
 mod outage;
+mod reads;
 pub(super) mod root;
 mod rules;
 mod trial;
@@ -21,13 +22,15 @@ use serde::{Deserialize, Serialize};
 use super::{
     Consent, Context, PipelineError, Wish, belonging, migrate, observe, probes, quarantine, watch,
 };
-use crate::cloud::{CloudError, ConfigurationSet, Environment, ErrorKind, ManagedAction};
+use crate::cloud::{ConfigurationSet, Environment, ManagedAction};
 use crate::id::{EnvironmentId, ImageId};
 use crate::pace;
 use crate::record::{BaseImage, Lease};
 use crate::run::{self, Ledger, Outcome, Run};
 
 pub(super) use health::health_of;
+pub(super) use reads::environment;
+use reads::managed_actions;
 pub(super) use rules::{due_updates, refusals, standing_refusals};
 pub(super) use trial::{Trial, for_rollback as trial_for_rollback};
 pub use unready::out_of;
@@ -272,48 +275,6 @@ pub(super) async fn facts(
         accept_unhealthy: false,
         deadline: plan.watch.deadline,
     })
-}
-
-/// Returns the pipeline's environment; one that is not there is refused with those that are.
-pub(super) async fn environment(context: &Context<'_>) -> Result<Environment, PipelineError> {
-    let plan = context.plan;
-    match context
-        .cloud
-        .environment(&plan.environment, plan.application.as_deref())
-        .await
-    {
-        Err(error) if error.kind == ErrorKind::NotFound => unknown_environment(context).await,
-        other => Ok(other?),
-    }
-}
-
-async fn unknown_environment(context: &Context<'_>) -> Result<Environment, PipelineError> {
-    let names = context.cloud.environment_names().await?;
-    let region = context.cloud.region();
-    let way_out = if names.is_empty() {
-        format!("there is none at all in {region}: check the account and the region")
-    } else {
-        format!("in {region} there are: {}", names.join(", "))
-    };
-    let reason = format!("there is no environment `{}`", context.plan.environment);
-    Err(PipelineError::Refused(vec![Refusal::new(reason, way_out)]))
-}
-
-/// Environments without managed updates answer with an error on some platforms: then there is none to wait for.
-async fn managed_actions(
-    context: &Context<'_>,
-    environment: &Environment,
-) -> Result<Vec<ManagedAction>, CloudError> {
-    match context.cloud.managed_actions(environment).await {
-        Err(error) if error.kind == ErrorKind::Refused => {
-            context
-                .cloud
-                .events()
-                .warn(format!("managed updates could not be looked up: {error}"));
-            Ok(Vec::new())
-        }
-        other => other,
-    }
 }
 
 /// Records what a promotion or rollback to `target` stands on.
