@@ -147,7 +147,7 @@ fn what_the_starter_names_becomes_scripts_that_a_shell_can_read() {
             .map_err(|wrong| wrong.to_string())
             .unwrap();
         let paths: Vec<&str> = checks.iter().map(|check| check.path.as_str()).collect();
-        assert_eq!(paths, ["/goldseed-health.php", "/"]);
+        assert_eq!(paths, ["/goldseed-health.php", "/", "/wp-login.php"]);
         assert!(
             checks.iter().all(|check| !check.contains.is_empty()),
             "an empty page can be 200 too"
