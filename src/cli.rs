@@ -162,24 +162,24 @@ struct Rebuild {
 #[derive(Debug, Args)]
 struct Accept {
     /// Accept that the site is down while instances are replaced
-    #[arg(long)]
-    accept_downtime: bool,
+    #[arg(long = "accept-downtime")]
+    downtime: bool,
     /// Leave out checks that cannot connect to the site from here, and judge the image without them
-    #[arg(long)]
-    accept_unreachable: bool,
+    #[arg(long = "accept-unreachable")]
+    unreachable: bool,
     /// Accept that the environment is unhealthy before the update
     ///
     /// During the watch, a health that is no worse than before then counts as healthy. Probes must pass all the same.
-    #[arg(long)]
-    accept_unhealthy: bool,
+    #[arg(long = "accept-unhealthy")]
+    unhealthy: bool,
 }
 
 impl Accept {
     fn consent(&self) -> Consent {
         Consent {
-            downtime: self.accept_downtime,
-            unreachable: self.accept_unreachable,
-            unhealthy: self.accept_unhealthy,
+            downtime: self.downtime,
+            unreachable: self.unreachable,
+            unhealthy: self.unhealthy,
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::cloud::WaitError;
 use crate::document::Diagnostics;
 use crate::id::InstanceId;
 use crate::node::NodeError;
-use crate::pipeline::{PipelineError, PlanError, RecipeFailure, Refusal, Unanswered};
+use crate::pipeline::{Hindered, PipelineError, PlanError, RecipeFailure, Refusal, Unanswered};
 use crate::run::{LeaseError, LedgerError, StoreError, wait_for};
 use crate::settings::SettingsError;
 
@@ -298,12 +298,13 @@ impl From<PipelineError> for Failure {
                 .hint("this run is over; `goldseed history` tells who changed what"),
             PipelineError::RolledBack { .. } => Self::new(ExitCode::RolledBack, error.to_string())
                 .hint("Beanstalk's events above say what was not well; the image is kept, in quarantine"),
-            PipelineError::Hindered { ref pipeline, ref image, trouble, .. } => {
+            PipelineError::Hindered(ref hindered) => {
+                let Hindered { pipeline, image, trouble, .. } = &**hindered;
                 let again = format!(
                     "{image} was not judged and is not in quarantine; afterwards: goldseed promote {pipeline} --image {image}"
                 );
                 Self::new(ExitCode::RolledBack, error.to_string())
-                    .hint(cloud::cure(trouble))
+                    .hint(cloud::cure(*trouble))
                     .hint(again)
             }
             PipelineError::Ledger(LedgerError::OtherEnvironment { ref pipeline, .. }) => {
@@ -312,7 +313,7 @@ impl From<PipelineError> for Failure {
                 );
                 Self::new(ExitCode::Refused, error.to_string()).hint(hint)
             }
-            PipelineError::Stuck { .. } => Self::new(ExitCode::RollbackFailed, error.to_string()),
+            PipelineError::Stuck(_) => Self::new(ExitCode::RollbackFailed, error.to_string()),
             PipelineError::RollbackFailed { .. } | PipelineError::RollbackUnwell { .. } => {
                 Self::new(ExitCode::RollbackFailed, error.to_string())
                     .hint("look at the environment's events and health in the console now")

@@ -52,7 +52,7 @@ pub use apply::RecipeFailure;
 pub use cause::Trouble;
 pub use deployed::{Bundle, Deployed, Kind, deployed};
 pub use diagnosis::{Finding, Unanswered};
-pub use error::{PipelineError, Sent};
+pub use error::{Hindered, PipelineError, Sent, Stuck};
 pub use image::is_fit;
 pub use launch::user_data;
 pub use logs::{Recollection, recollect};

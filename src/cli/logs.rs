@@ -39,7 +39,7 @@ pub(super) async fn run(invocation: &Invocation, logs: &Logs) -> Result<ExitCode
         let steps = display::steps_of(&events);
         events = display::of_step(events, step.trim_end_matches('/'));
         if events.is_empty() {
-            let names: Vec<&str> = steps.iter().map(|step| step.as_str()).collect();
+            let names: Vec<&str> = steps.iter().map(crate::id::StepId::as_str).collect();
             let message = format!("run {run} has no step or stage `{step}`");
             return Err(
                 Failure::new(Code::Invalid, message).hint(format!("it has: {}", names.join(", ")))

@@ -76,7 +76,7 @@ fn hangup_is_ignored() -> bool {
     fs_err::read_to_string("/proc/self/status").is_ok_and(|status| ignores(&status, 1))
 }
 
-/// Returns whether a signal is in the mask of ignored ones in `/proc/PID/status` (proc_pid_status(5)).
+/// Returns whether a signal is in the mask of ignored ones in `/proc/PID/status` (`proc_pid_status(5)`).
 fn ignores(status: &str, number: u32) -> bool {
     let mask = status
         .lines()

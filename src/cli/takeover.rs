@@ -89,8 +89,8 @@ pub(super) async fn ensure_free(
         Driver::MayRun(sign) => format!("run {run} may still be driven by {who}: {sign}"),
     };
     let at = match stage(record) {
-        stage if stage.is_empty() => "before its first step".to_owned(),
-        stage => format!("at stage {stage}"),
+        reached if reached.is_empty() => "before its first step".to_owned(),
+        reached => format!("at stage {reached}"),
     };
     let work = format!(
         "it is a {} of {} for {}, {at}",

@@ -8,6 +8,52 @@ use crate::pace::spoken;
 use crate::record::{BaseImage, RunRecord, Verdict};
 use crate::run::{LeaseError, LedgerError, StepError, StoreError};
 
+/// AWS could not carry an update out; the environment was rolled back, and the image was not judged.
+#[derive(Debug, thiserror::Error)]
+#[error("AWS could not bring {environment} to {image}, and it is back on {previous}: {reason}")]
+pub struct Hindered {
+    /// The pipeline.
+    pub pipeline: String,
+    /// The environment's name.
+    pub environment: String,
+    /// The image that was not judged.
+    pub image: BaseImage,
+    /// The base image now.
+    pub previous: BaseImage,
+    /// What kept AWS from it.
+    pub trouble: Trouble,
+    /// Why, in Beanstalk's words.
+    pub reason: String,
+}
+
+/// An environment did not become Ready, so that it could not be rolled back.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{environment} is still {status} after {}, and was not taken back from {image} to {previous}: {}{}",
+    spoken(*waited),
+    match .sent {
+        Sent::Not => "no update back was sent",
+        Sent::NotKnown => "an earlier process of this run may have sent the update back",
+    },
+    .event.as_ref().map_or_else(String::new, |event| format!("; Beanstalk's last error: {event}"))
+)]
+pub struct Stuck {
+    /// The environment's name.
+    pub environment: String,
+    /// The status that it is in.
+    pub status: String,
+    /// How long has been waited.
+    pub waited: std::time::Duration,
+    /// The image that was not well.
+    pub image: BaseImage,
+    /// What it should be on.
+    pub previous: BaseImage,
+    /// Whether the update back was sent.
+    pub sent: Sent,
+    /// What Beanstalk reported last as an error.
+    pub event: Option<String>,
+}
+
 /// Why a pipeline ended before its end.
 #[derive(Debug, thiserror::Error)]
 pub enum PipelineError {
@@ -51,22 +97,9 @@ pub enum PipelineError {
         /// Why.
         reason: String,
     },
-    /// AWS could not carry the update out; the environment was taken back, and the image was not judged.
-    #[error("AWS could not bring {environment} to {image}, and it is back on {previous}: {reason}")]
-    Hindered {
-        /// The pipeline.
-        pipeline: String,
-        /// The environment's name.
-        environment: String,
-        /// The image that was not judged.
-        image: BaseImage,
-        /// The base image now.
-        previous: BaseImage,
-        /// What kept AWS from it.
-        trouble: Trouble,
-        /// Why, in Beanstalk's words.
-        reason: String,
-    },
+    /// AWS could not carry the update out; the environment was rolled back, and the image was not judged.
+    #[error(transparent)]
+    Hindered(Box<Hindered>),
     /// The environment was not well and could not be taken back.
     #[error(
         "the environment is not well with {image} and could not be taken back to {previous}: {reason}"
@@ -94,32 +127,9 @@ pub enum PipelineError {
     /// A machine of the golden image is not what it has to be; the run can go on.
     #[error("{0}")]
     Unproved(String),
-    /// The environment did not become Ready, so that it could not be taken back; the run can go on once it is.
-    #[error(
-        "{environment} is still {status} after {}, and was not taken back from {image} to {previous}: {}{}",
-        spoken(*waited),
-        match .sent {
-            Sent::Not => "no update back was sent",
-            Sent::NotKnown => "an earlier process of this run may have sent the update back",
-        },
-        .event.as_ref().map_or_else(String::new, |event| format!("; Beanstalk's last error: {event}"))
-    )]
-    Stuck {
-        /// The environment's name.
-        environment: String,
-        /// The status that it is in.
-        status: String,
-        /// How long has been waited.
-        waited: std::time::Duration,
-        /// The image that was not well.
-        image: BaseImage,
-        /// What it should be on.
-        previous: BaseImage,
-        /// Whether the update back was sent.
-        sent: Sent,
-        /// What Beanstalk reported last as an error.
-        event: Option<String>,
-    },
+    /// The environment did not become Ready, so that it could not be rolled back; the run can go on once it is.
+    #[error(transparent)]
+    Stuck(Box<Stuck>),
     /// A rehearsal of recipes changed something the second time as well.
     #[error("a second run of the same recipe changes again: {}", .0.join("; "))]
     Unsettled(Vec<String>),
@@ -224,7 +234,7 @@ impl PipelineError {
             Self::Refused(_)
             | Self::Lease(LeaseError::Held(_))
             | Self::Ledger(LedgerError::OtherEnvironment { .. }) => Some(Verdict::Refused),
-            Self::RolledBack { .. } | Self::Hindered { .. } => Some(Verdict::RolledBack),
+            Self::RolledBack { .. } | Self::Hindered(_) => Some(Verdict::RolledBack),
             Self::RollbackFailed { .. } | Self::RollbackUnwell { .. } => {
                 Some(Verdict::RollbackFailed)
             }

@@ -315,7 +315,9 @@ pub(super) fn refusals(
 
 /// What a promotion that is not well ends with when its data cannot be gone back from.
 pub(super) fn no_way_back(ready: &Ready, reason: &str, reminders: &[String]) -> PipelineError {
-    let left: String = reminders.iter().map(|text| format!("; {text}")).collect();
+    let left = reminders
+        .iter()
+        .fold(String::new(), |left, text| left + "; " + text);
     PipelineError::RollbackFailed {
         image: ready.target.clone(),
         previous: ready.previous.clone(),

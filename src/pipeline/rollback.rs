@@ -10,7 +10,7 @@ mod target;
 mod written;
 
 use super::preflight::{self, Ready};
-use super::{Context, PipelineError, Promoted, Trouble, probes, quarantine, swap, watch};
+use super::{Context, Hindered, PipelineError, Promoted, Trouble, probes, quarantine, swap, watch};
 pub use by_hand::for_a_person;
 pub(super) use clearing::{clear, no_failed_draft};
 pub use recorded::{judged, left_behind, under_way, why};
@@ -73,14 +73,14 @@ pub(super) async fn take_back(
             previous: ready.previous.clone(),
             reason,
         },
-        (None, Some(trouble)) => PipelineError::Hindered {
+        (None, Some(trouble)) => PipelineError::Hindered(Box::new(Hindered {
             pipeline: context.plan.pipeline.clone(),
             environment: environment.clone(),
             image: ready.target.clone(),
             previous: ready.previous.clone(),
             trouble,
             reason,
-        },
+        })),
         (Some(after), _) => PipelineError::RollbackFailed {
             image: ready.target.clone(),
             previous: ready.previous.clone(),
@@ -161,7 +161,7 @@ fn is_of_the_call(error: &PipelineError) -> bool {
         PipelineError::Cloud(error) | PipelineError::Wait(WaitError::Cloud(error)) => {
             error.kind != ErrorKind::HeldBack
         }
-        PipelineError::Wait(WaitError::Expired { .. }) | PipelineError::Stuck { .. } => true,
+        PipelineError::Wait(WaitError::Expired { .. }) | PipelineError::Stuck(_) => true,
         _ => false,
     }
 }

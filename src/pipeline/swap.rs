@@ -187,7 +187,7 @@ pub(super) async fn update(
     };
     let unsent = match &done {
         Err(PipelineError::Cloud(error)) => is_refused(error) && held.succeeds().is_none(),
-        Err(PipelineError::Stuck { sent, .. }) => *sent == Sent::Not,
+        Err(PipelineError::Stuck(stuck)) => stuck.sent == Sent::Not,
         _ => false,
     };
     if unsent && let Err(unsaved) = run.has_ended(step).await {

@@ -183,17 +183,13 @@ pub(super) async fn until_judged(
                 return Err(watched.disturbed(context, held.run(), &seen));
             }
             Judgement::Unwell(reason) => {
-                return match watched.other_version(&samples) {
-                    Some(version) => {
-                        let seen = format!("it runs version {version} and is not well: {reason}");
-                        Err(watched.disturbed(context, held.run(), &seen))
-                    }
-                    None => {
-                        let judged = watched.has_judged(samples.last());
-                        let found = events::Found::Unhealthy { reason, judged };
-                        Ok(events::verdict(context, watched, found).await)
-                    }
-                };
+                if let Some(version) = watched.other_version(&samples) {
+                    let seen = format!("it runs version {version} and is not well: {reason}");
+                    return Err(watched.disturbed(context, held.run(), &seen));
+                }
+                let judged = watched.has_judged(samples.last());
+                let found = events::Found::Unhealthy { reason, judged };
+                return Ok(events::verdict(context, watched, found).await);
             }
             Judgement::Reverted => {
                 return Ok(events::verdict(context, watched, events::Found::Reverted).await);

@@ -14,20 +14,16 @@ fn host() -> Option<String> {
         .chain_update(boot.trim())
         .chain_update(namespace.as_os_str().as_encoded_bytes())
         .finalize();
-    Some(
-        digest[..6]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
-    )
+    let digest = format!("{digest:x}");
+    Some(digest[..12].to_owned())
 }
 
 /// Returns the mark of this process.
 pub(super) fn this() -> Option<String> {
     let host = host()?;
     let id = std::process::id();
-    let stat = fs_err::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    let start = started(&stat)?;
+    let fields = fs_err::read_to_string(format!("/proc/{id}/stat")).ok()?;
+    let start = started(&fields)?;
     Some(format!("{host}.{id}.{start}"))
 }
 
@@ -58,7 +54,7 @@ fn seen(mark: &str) -> Option<ProcessState> {
         return None;
     }
     match fs_err::read_to_string(format!("/proc/{id}/stat")) {
-        Ok(stat) if started(&stat)? == start => Some(ProcessState::Runs { id }),
+        Ok(fields) if started(&fields)? == start => Some(ProcessState::Runs { id }),
         Ok(_) => Some(ProcessState::Ended),
         // A /proc with `hidepid` hides other users' processes, and the first process among them.
         Err(_) => fs_err::metadata("/proc/1")
@@ -67,7 +63,7 @@ fn seen(mark: &str) -> Option<ProcessState> {
     }
 }
 
-/// The start time in `/proc/PID/stat`, the 22nd field (proc_pid_stat(5)). The second is the program's name in
+/// The start time in `/proc/PID/stat`, the 22nd field (`proc_pid_stat(5)`). The second is the program's name in
 /// parentheses, which may contain anything. A process that has ended and was not waited for has none.
 fn started(stat: &str) -> Option<&str> {
     let (_, fields) = stat.rsplit_once(") ")?;

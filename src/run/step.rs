@@ -123,7 +123,7 @@ impl Run {
             // Whoever took the run over since has read either this announcement, or no page after which it is done.
             store::must_drive(&self.cloud, &self.record, self.page).await?;
         }
-        let output = match self.with_heartbeat(work()).await {
+        let output = match self.with_heartbeat(Box::pin(work())).await {
             Ok(output) => output,
             Err(error) => {
                 let kept = self.keep_failed().await;

@@ -23,7 +23,7 @@ pub(super) fn add(target: &Path) -> Result<String, Failure> {
     }
     let mut text = format!("{} holds the bridge now:\n", target.display());
     for (path, _) in &files {
-        text.push_str(&format!("  {path}\n"));
+        text.extend(["  ", path, "\n"]);
     }
     text.push_str(
         "no other file was changed; deploy it as you deploy your application, and add the bridge again after an update of goldseed\n",

@@ -19,7 +19,7 @@ pub struct TrialLaunch {
     pub subnet: Option<SubnetId>,
     /// The security groups; empty: the VPC's default group.
     pub security_groups: Vec<SecurityGroupId>,
-    /// Whether the instance metadata demands a session token (IMDSv2).
+    /// Whether the instance metadata demands a session token (`IMDSv2`).
     pub tokens_required: bool,
     /// The tags of instance and volumes.
     pub tags: Tags,

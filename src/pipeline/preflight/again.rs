@@ -33,7 +33,9 @@ pub(in crate::pipeline) async fn promotion(
         match way_back::known(context.cloud, id).await? {
             Some(golden) if golden.is_gone() => outdated.push(gone(id)),
             Some(golden) => {
-                list.extend(image::against(context, &facts, &golden, wish, Warnings::Silent).await?)
+                list.extend(
+                    image::against(context, &facts, &golden, wish, Warnings::Silent).await?,
+                );
             }
             None => outdated.push(gone(id)),
         }

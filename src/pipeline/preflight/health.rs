@@ -58,15 +58,17 @@ pub(super) fn refusal(facts: &Facts) -> Option<Refusal> {
         "fix that first: in an unhealthy environment goldseed cannot tell whether the new image is at fault",
     );
     if facts.causes.iter().any(|cause| cause.contains("4xx")) && !ignores_4xx(facts) {
-        way_out.push_str(&format!(
+        let rule = format!(
             "; if the 4xx responses are the clients' fault, such as bots', leave them out of its health: add to {RULES} of \
              {HEALTH_REPORTING} {IGNORE_4XX}"
-        ));
+        );
+        way_out.push_str(&rule);
     }
-    way_out.push_str(&format!(
+    let consent = format!(
         "; or, for an update that cannot wait, add --accept-unhealthy: during the watch {health} or better then counts \
          as healthy"
-    ));
+    );
+    way_out.push_str(&consent);
     Some(Refusal::new(
         format!(
             "{name} is unhealthy before the update: its health is {}",

@@ -18,7 +18,7 @@ pub async fn for_a_person(
         PipelineError::RollbackFailed { previous, .. }
         | PipelineError::RollbackUnwell { previous, .. } => Some(previous),
         // Its run goes on once the environment is Ready.
-        PipelineError::Stuck { .. } => None,
+        PipelineError::Stuck(_) => None,
         _ => return Ok(Vec::new()),
     };
     let environment = preflight::environment(context).await?;

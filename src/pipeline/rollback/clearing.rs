@@ -6,7 +6,7 @@ use crate::cloud::{ConfigurationSet, ErrorKind, Look, Wait, WaitError};
 use crate::id::ImageId;
 use crate::pace::Schedule;
 use crate::pipeline::preflight::{ROLLING, Ready};
-use crate::pipeline::{Context, PipelineError, Sent, cause};
+use crate::pipeline::{Context, PipelineError, Sent, Stuck, cause};
 use crate::run::{Held, LeaseError};
 
 /// A rolling update of many batches takes long, each up to its time-out of an hour at most.
@@ -158,15 +158,17 @@ async fn settle(
         })
     });
     match settled.await {
-        Err(WaitError::Expired { state, waited, .. }) => Err(PipelineError::Stuck {
-            environment: plan.environment.clone(),
-            status: state,
-            waited: cloud.pace().unscale(waited),
-            image: ready.target.clone(),
-            previous: ready.previous.clone(),
-            sent: if begun { Sent::NotKnown } else { Sent::Not },
-            event: last_error(context, ready, since).await,
-        }),
+        Err(WaitError::Expired { state, waited, .. }) => {
+            Err(PipelineError::Stuck(Box::new(Stuck {
+                environment: plan.environment.clone(),
+                status: state,
+                waited: cloud.pace().unscale(waited),
+                image: ready.target.clone(),
+                previous: ready.previous.clone(),
+                sent: if begun { Sent::NotKnown } else { Sent::Not },
+                event: last_error(context, ready, since).await,
+            })))
+        }
         other => Ok(other?),
     }
 }

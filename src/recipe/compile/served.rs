@@ -16,8 +16,8 @@ pub(super) fn root(units: &[Unit]) -> Option<String> {
     }
     let lines = lists.values().flat_map(|content| content.lines());
     let said = lines
-        .filter_map(|line| line.trim().strip_prefix("root "))
-        .last();
+        .rev()
+        .find_map(|line| line.trim().strip_prefix("root "));
     Some(said.map_or(".", str::trim).to_owned())
 }
 
