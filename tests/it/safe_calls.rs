@@ -60,6 +60,7 @@ const CALLS: [(&str, &str, Safe); 41] = [
     ("ssm", "get_parameter", Safe::Reads),
     ("ssm", "get_parameter_history", Safe::Reads),
     ("ssm", "get_parameters_by_path", Safe::Reads),
+    ("ssm", "list_command_invocations", Safe::Reads),
     ("beanstalk", "update_environment", Safe::Compares),
     ("beanstalk", "abort_environment_update", Safe::Compares),
     (
