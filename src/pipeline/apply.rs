@@ -96,39 +96,9 @@ pub(super) async fn checks(
     name: &str,
     instance: &InstanceId,
 ) -> Result<(), PipelineError> {
-    let application = application_nginx(context).await;
+    let application = deployed::nginx_commands(context).await;
     let Context { cloud, plan, .. } = *context;
     checks_after(&application, cloud, run, name, instance, &plan.verify).await
-}
-
-/// The commands that put the application's own nginx files on a machine, and take away those of an earlier time.
-async fn application_nginx(context: &Context<'_>) -> String {
-    let Context { cloud, plan, .. } = *context;
-    if !plan.is_bridged() {
-        return String::new();
-    }
-    let environment = cloud
-        .environment(&plan.environment, plan.application.as_deref())
-        .await;
-    let packed = match environment {
-        Ok(environment) => deployed::nginx(cloud, &environment).await,
-        Err(error) => Err(error.to_string()),
-    };
-    let mut commands = "rm -rf /run/goldseed/application\n".to_owned();
-    match packed {
-        Ok(None) => {}
-        Ok(Some(packed)) => commands.extend([
-            "mkdir -p /run/goldseed/application\n",
-            "base64 -d <<'END_OF_FILES' | tar -xz -C /run/goldseed/application || exit 1\n",
-            &packed,
-            "\nEND_OF_FILES\n",
-        ]),
-        Err(reason) => cloud.events().warn(format!(
-            "the nginx files of the application version of {} were not read and are not part of the proof: {reason}",
-            plan.environment
-        )),
-    }
-    commands
 }
 
 /// As `checks`, with the commands that come before the application is put in place, and with these checks.

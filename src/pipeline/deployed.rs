@@ -226,10 +226,7 @@ pub(super) async fn of(cloud: &Cloud, environment: &Environment) -> Deployed {
 
 /// Returns the files below `.platform/nginx` of the deployed version, as a gzipped tar archive in base64; none: it has
 /// none. The reason where that is not known.
-pub(super) async fn nginx(
-    cloud: &Cloud,
-    environment: &Environment,
-) -> Result<Option<String>, String> {
+async fn nginx(cloud: &Cloud, environment: &Environment) -> Result<Option<String>, String> {
     if environment
         .version
         .as_deref()
@@ -248,6 +245,36 @@ pub(super) async fn nginx(
         }
     })
     .await
+}
+
+/// The commands that put the application's own nginx files on a machine, and take away those of an earlier time.
+pub(super) async fn nginx_commands(context: &Context<'_>) -> String {
+    let Context { cloud, plan, .. } = *context;
+    if !plan.is_bridged() {
+        return String::new();
+    }
+    let environment = cloud
+        .environment(&plan.environment, plan.application.as_deref())
+        .await;
+    let packed = match environment {
+        Ok(environment) => nginx(cloud, &environment).await,
+        Err(error) => Err(error.to_string()),
+    };
+    let mut commands = "rm -rf /run/goldseed/application\n".to_owned();
+    match packed {
+        Ok(None) => {}
+        Ok(Some(packed)) => commands.extend([
+            "mkdir -p /run/goldseed/application\n",
+            "base64 -d <<'END_OF_FILES' | tar -xz -C /run/goldseed/application || exit 1\n",
+            &packed,
+            "\nEND_OF_FILES\n",
+        ]),
+        Err(reason) => cloud.events().warn(format!(
+            "the nginx files of the application version of {} were not read and are not part of the proof: {reason}",
+            plan.environment
+        )),
+    }
+    commands
 }
 
 async fn ask(cloud: &Cloud, environment: &Environment) -> Result<Bundle, String> {

@@ -287,6 +287,7 @@ async fn a_running_instance_becomes_a_golden_image_and_serves_and_goes_back() {
             .contains("waits for its first golden image")
     );
 
+    shop.banner("first-banner");
     // The balancer's path is answered from the first deployment on, and by the placeholder alone, where visitors look.
     shop.set_options(&[
         (PHP, "document_root", "/public"),
@@ -314,7 +315,6 @@ async fn a_running_instance_becomes_a_golden_image_and_serves_and_goes_back() {
     shop.set_options(&[(PHP, "document_root", "/")]).await;
     shop.well().await;
 
-    shop.banner("first-banner");
     let said = shop.must(&["rebuild", "shop"]).await;
     assert!(said.contains("is well"), "{said}");
     let home = page(&site, "/").await;
