@@ -7,7 +7,9 @@
 use std::collections::BTreeMap;
 
 use super::{Facts, LAUNCH};
-use crate::cloud::{CloudError, Image, ImageState, InstanceKind, InstanceState, Tags, TrialLaunch};
+use crate::cloud::{
+    CloudError, Image, ImageState, InstanceKind, InstanceState, Tags, TrialLaunch, tags,
+};
 use crate::id::{SecurityGroupId, SubnetId};
 use crate::pipeline::{Context, PipelineError, observe};
 
@@ -272,14 +274,15 @@ impl Fleet {
                 ),
             ])
         };
-        let tags = member.map_or_else(of_environment, |member| member.tags.clone());
+        let of_fleet = member.map_or_else(of_environment, |member| member.tags.clone());
         Ok(Self {
             subnets,
             security_groups: member.map_or_else(Vec::new, |member| member.security_groups.clone()),
-            // AWS alone sets tags that begin so.
-            tags: tags
+            // AWS alone sets tags that begin so. Policies may let goldseed launch only what carries its own tag.
+            tags: of_fleet
                 .into_iter()
                 .filter(|(key, _)| !key.starts_with("aws:"))
+                .chain([(tags::RUN.to_owned(), "trial".to_owned())])
                 .collect(),
         })
     }
