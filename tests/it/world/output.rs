@@ -201,6 +201,8 @@ fn normalised(text: &str, project: &Path, endpoint: &str) -> String {
         (r"127\.0\.0\.1:\d+", "[address]"),
         (r"\bami-[0-9a-f]+…", "[ami]…"),
         (r"\b\d+(\.\d+)?s\b", "[s]"),
+        // A script grows with the recipes in it.
+        (r"\b\d+ of \d+ KB\b", "[size]"),
         (r"\b\d+(\.\d+)? (ms|s)\b", "[duration]"),
         (r#""(milliseconds|waited_seconds)":\d+"#, "\"$1\":0"),
     ] {
