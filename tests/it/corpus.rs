@@ -88,7 +88,7 @@ fn records_of_every_version_before_are_gone_on_with() {
                 .overwrite(true);
             world.wait_for(call.send()).unwrap();
             let run = page["run"].as_str().unwrap();
-            let resumed = world.run(["resume", run]);
+            let resumed = world.run(["resume", run, "--yes"]);
             assert_eq!(
                 resumed.code,
                 Some(0),

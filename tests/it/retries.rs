@@ -199,9 +199,9 @@ fn a_proof_that_fails_is_a_failed_check_and_no_failure_of_aws() {
     let answer =
         format!("goldseed 1\nstate finished\ncode 1\nfresh no\noffset {length}\ndata {data}\n");
     for (unit, said) in [
-        ("-proof-leftovers", "is not generalised: left over"),
+        ("-proof-leftovers-a1", "is not generalised: left over"),
         (
-            "-proof-quiet",
+            "-proof-quiet-a1",
             "works as the machine it is a copy of: left over",
         ),
     ] {

@@ -30,7 +30,7 @@ enum Safe {
 }
 
 /// Every call that `src/cloud` makes: service, operation as the SDK names it, why it is safe.
-const CALLS: [(&str, &str, Safe); 41] = [
+const CALLS: [(&str, &str, Safe); 42] = [
     ("ec2", "run_instances", Safe::Token),
     ("ec2", "create_image", Safe::Name),
     ("ec2", "create_tags", Safe::Nature),
