@@ -92,6 +92,7 @@ def machines():
     ec2.describe_instance_type_offerings(
         LocationType="availability-zone", Filters=[{"Name": "instance-type", "Values": ["t3.small"]}],
     )
+    refused(ec2.describe_instance_type_offerings, "InvalidParameterValue", LocationType="planet")
     launch = {
         "ImageId": image, "InstanceType": "t3.small", "MinCount": 1, "MaxCount": 1, "ClientToken": "token-1",
         "IamInstanceProfile": {"Name": "seed"}, "KeyName": "key", "UserData": "#cloud-config\n",

@@ -394,6 +394,7 @@ fn refused(operation: &'static str, status: u16, code: &'static str) -> (Output,
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn what_cannot_heal_ends_at_once_with_the_one_thing_that_helps() {
     for (operation, status, code, helps) in [
         (

@@ -278,6 +278,10 @@ async fn page(address: &str, path: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(
+    clippy::too_many_lines,
+    reason = "the whole job on one environment, step after step"
+)]
 async fn a_running_instance_becomes_a_golden_image_and_serves_and_goes_back() {
     let shop = Shop::open().await;
     let site = shop.well().await;

@@ -1,4 +1,4 @@
-//! Which certificates are trusted: those of AWS_CA_BUNDLE and of `ca_bundle`, as with the AWS CLI.
+//! Which certificates are trusted: those of `AWS_CA_BUNDLE` and of `ca_bundle`, as with the AWS CLI.
 
 use std::sync::Arc;
 

@@ -117,13 +117,16 @@ fn an_environment_that_is_not_ready_or_not_well_is_refused() {
     let sick = only_reason(|facts| facts.environment.health_status = Some("Degraded".into()));
     assert_eq!(
         sick,
-        "shop-prod is not well before anything was done: health is Degraded"
+        "shop-prod is unhealthy before the update: its health is Degraded"
     );
     let grey = only_reason(|facts| {
         facts.environment.health_status = None;
         facts.environment.health = "Grey".into();
     });
-    assert!(grey.ends_with("health is Grey"), "{grey}");
+    assert_eq!(
+        grey,
+        "the health of shop-prod is not known before the update: it is Grey"
+    );
 }
 
 #[test]

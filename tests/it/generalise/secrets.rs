@@ -4,6 +4,7 @@ use super::tree::{Tree, shells};
 use crate::world::World;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn secrets_are_refused_by_kind_and_their_values_never_printed() {
     let secrets = [
         (
