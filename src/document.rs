@@ -1,7 +1,7 @@
 //! YAML text becomes a tree with places, and mistakes become diagnostics with an excerpt.
 //!
 //! Settings and recipes are read in two steps: [`Document::parse`] makes a tree in which every value knows where it
-//! stands, and the checked readers ([`Fields`], [`text`], [`integer`], …) take values out of it and report what is
+//! stands, and the checked readers ([`Fields`], [`text()`], [`integer`], …) take values out of it and report what is
 //! wrong to a [`Review`]. Nothing stops at the first mistake: a review collects all of a file.
 //!
 //! This module and its children are the only place that knows the YAML crate.
