@@ -47,7 +47,7 @@ Exit codes:
   3    settings or recipes are invalid; nothing was touched
   4    refused by preflight, lease or account guard; the environment was not touched
   5    AWS failed; resumable
-  6    a recipe's step or check failed; resumable
+  6    a recipe's step or check failed, or the proof of an image; resumable
   7    the environment was not well and was taken back
   8    it could not be taken back: a person is needed
   130  interrupted; resumable";
