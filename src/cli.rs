@@ -274,7 +274,7 @@ pub async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             drive::start(&invocation, &rollback.pipeline, work).await
         }
         Verb::Resume(resume) => {
-            drive::resume(&invocation, resume.run.as_deref(), &resume.consent).await
+            drive::resume(&invocation, resume.run.as_deref(), &resume.consent, true).await
         }
         Verb::Abandon(abandon) => abandon::run(&invocation, &abandon).await,
         Verb::Runs(runs) => signals::heeded(Box::pin(runs::run(&invocation, &runs))).await,

@@ -36,7 +36,7 @@ pub use guard::Guard;
 pub use halt::Halt;
 pub use parameters::{Parameter, Put, Version};
 pub use poll::{Look, Wait, WaitError};
-pub use probe::{Probe, ProbeFailure};
+pub use probe::{Probe, ProbeFailure, without_login};
 pub use ssm::{Command, CommandState, Invocation, SentCommand};
 pub use tags::Tags;
 

@@ -109,6 +109,9 @@ pub struct Context<'a> {
     pub plan: &'a Plan,
     /// `person@host`.
     pub who: &'a str,
+    /// Whether a person asked for this process. A person who resumes a run has what runs by then judged, a colleague's
+    /// application version included; a service that restarts leaves such a change alone.
+    pub attended: bool,
 }
 
 /// Grows a golden image and proves it. Nothing of the environment is changed.

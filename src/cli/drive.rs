@@ -74,16 +74,13 @@ pub(super) async fn start(
         Ok(started) => started,
         Err(failure) => return ended(&display, Err(failure)),
     };
-    drive(
-        &display,
-        &log_folder(invocation),
-        &cloud,
-        &plan,
-        &who,
-        run,
-        &work,
-    )
-    .await
+    let context = Context {
+        cloud: &cloud,
+        plan: &plan,
+        who: &who,
+        attended: true,
+    };
+    drive(&display, &log_folder(invocation), context, run, &work).await
 }
 
 /// Goes on with a run; without a name, with the only one that is unfinished.
@@ -91,6 +88,7 @@ pub(super) async fn resume(
     invocation: &Invocation,
     run: Option<&str>,
     consent: &TakeOver,
+    attended: bool,
 ) -> Result<ExitCode, Failure> {
     let run = run.map(runs::id).transpose()?;
     let reason = consent.reason()?;
@@ -114,12 +112,16 @@ pub(super) async fn resume(
         Ok(found) => found,
         Err(failure) => return ended(&display, Err(failure)),
     };
+    let context = Context {
+        cloud: &cloud,
+        plan: &recorded.plan,
+        who: &who,
+        attended,
+    };
     drive(
         &display,
         &log_folder(invocation),
-        &cloud,
-        &recorded.plan,
-        &who,
+        context,
         taken,
         &recorded.work,
     )
@@ -252,15 +254,13 @@ pub(super) fn ended<T>(display: &Display, result: Result<T, Failure>) -> Result<
 async fn drive(
     display: &Display,
     log_folder: &Path,
-    cloud: &Cloud,
-    plan: &Plan,
-    who: &str,
+    context: Context<'_>,
     mut run: Run,
     work: &Work,
 ) -> Result<ExitCode, Failure> {
+    let Context { cloud, plan, .. } = context;
     let id = run.id().clone();
     display.also_log_to(&log_folder.join(format!("{id}.jsonl")));
-    let context = Context { cloud, plan, who };
     cloud.events().emit(Event::RunStarted {
         run: id.clone(),
         pipeline: plan.pipeline.clone(),

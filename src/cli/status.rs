@@ -23,6 +23,7 @@ pub(super) async fn run(invocation: &Invocation, pipeline: &str) -> Result<ExitC
         cloud: &cloud,
         plan: &plan,
         who,
+        attended: true,
     })
     .await?;
     answer(&render(&status, display::answer_columns()))

@@ -231,8 +231,13 @@ impl Probe {
 
     /// The address without a user and a password.
     fn shown(&self) -> String {
-        Url::parse(&self.url).map_or_else(|_| self.url.clone(), |url| route::shown(&url))
+        without_login(&self.url)
     }
+}
+
+/// Returns an address for messages: without a user and a password.
+pub fn without_login(url: &str) -> String {
+    Url::parse(url).map_or_else(|_| url.to_owned(), |url| route::shown(&url))
 }
 
 /// Sets a header; the error names it without its value, which may be a secret.

@@ -211,13 +211,13 @@ pub(super) async fn watched(
         Direction::Back => "rollback/watch",
     };
     let environment = &context.plan.environment;
-    // Who went on with a run accepted what runs by then; going back from there accepts it too.
+    // A person who resumed a run accepted what runs by then; going back from there accepts it too.
     let attempts = |step: &str| {
         run.record()
             .step(&StepId::new(step))
             .map_or(0, |step| step.attempt)
     };
-    let again = attempts(watching) > 0 || attempts("watch/health") > 1;
+    let again = context.attended && (attempts(watching) > 0 || attempts("watch/health") > 1);
     let since = begun_at(
         run,
         match way.direction {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::preflight::{LAUNCH, Ready};
 use super::swap::Direction;
-use super::verdict::{Health, Judge, Judgement, Member, Sample, Standing};
+use super::verdict::{Health, Judge, Judgement, Sample, Standing};
 use super::{Context, PipelineError, Trouble, probes, swap};
 use crate::cloud::{CloudError, Environment, ErrorKind};
 use crate::event::Event;
@@ -92,12 +92,23 @@ impl Watched<'_> {
 
     /// Whether the last poll shows something of the image itself, and not only that its instances are missing.
     fn has_judged(&self, last: Option<&Sample>) -> bool {
-        last.is_some_and(|last| {
-            let new = |member: &&Member| member.image == *self.target;
-            let ill = |member: &Member| {
-                matches!(member.standing, Standing::Ill(_)) || member.wrong_answers.is_some()
-            };
-            last.probes.is_err() || last.members.iter().filter(new).any(ill)
+        last.is_some_and(|last| last.probes.is_err() || self.has_ill(last))
+    }
+
+    /// Whether instances of the image were unhealthy when they were seen last, before Beanstalk terminated them.
+    fn had_judged(&self, samples: &[Sample]) -> bool {
+        let of_image = |sample: &&Sample| {
+            let mut images = sample.members.iter().map(|member| &member.image);
+            images.any(|image| image == self.target)
+        };
+        let last = samples.iter().rev().find(of_image);
+        last.is_some_and(|last| self.has_ill(last))
+    }
+
+    fn has_ill(&self, sample: &Sample) -> bool {
+        sample.members.iter().any(|member| {
+            member.image == *self.target
+                && (matches!(member.standing, Standing::Ill(_)) || member.wrong_answers.is_some())
         })
     }
 
@@ -192,7 +203,9 @@ pub(super) async fn until_judged(
                 return Ok(events::verdict(context, watched, found).await);
             }
             Judgement::Reverted => {
-                return Ok(events::verdict(context, watched, events::Found::Reverted).await);
+                let judged = watched.had_judged(&samples);
+                let found = events::Found::Reverted { judged };
+                return Ok(events::verdict(context, watched, found).await);
             }
             Judgement::Replaced(now) => {
                 return Err(swap::replaced(context, &watched.ready.target, now).await);

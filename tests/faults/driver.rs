@@ -215,6 +215,7 @@ impl Driver {
             cloud,
             plan: self.plan,
             who: &self.who,
+            attended: true,
         };
         let result = match run.record().verb {
             Verb::Rollback => {

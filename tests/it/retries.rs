@@ -197,7 +197,7 @@ fn a_proof_that_fails_is_a_failed_check_and_no_failure_of_aws() {
     let data = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, log);
     let length = log.len();
     let answer =
-        format!("goldseed 1\nstate finished\ncode 1\nfresh no\noffset {length}\ndata {data}\n");
+        format!("goldseed 1\nstate finished\ncode 1\nfresh yes\noffset {length}\ndata {data}\n");
     for (unit, said) in [
         ("-proof-leftovers-a1", "is not generalised: left over"),
         (

@@ -312,7 +312,7 @@ async fn a_running_instance_becomes_a_golden_image_and_serves_and_goes_back() {
     assert_eq!(page(&site, "/unknown").await, "not found\n");
     let refused = shop.goldseed(&["rebuild", "shop"]).await;
     assert!(
-        !refused.0 && refused.1.contains("document root of shop-prod is /public"),
+        !refused.0 && in_one_line(&refused.1).contains("document root of shop-prod is /public"),
         "{}",
         refused.1
     );

@@ -70,7 +70,7 @@ fn a_blank_page_of_the_first_batch_ends_a_rolling_update() {
     };
     world.sandbox.behave("golden", behaviour);
     let says = [
-        "answers 200 without `simulated` in it, 3 times in a row",
+        "answers 200 without `simulated` in its 0 bytes, 3 times in a row",
         "Beanstalk replaces the instances that run it already once more",
     ];
     let (output, old) = is_aborted(&world, &says);
@@ -87,7 +87,7 @@ fn a_blank_page_beside_the_old_fleet_ends_an_immutable_update() {
     };
     world.sandbox.behave("golden", behaviour);
     let says = [
-        "answers 200 without `simulated` in it, 3 times in a row",
+        "answers 200 without `simulated` in its 0 bytes, 3 times in a row",
         "the old ones serve all along",
     ];
     let (output, old) = is_aborted(&world, &says);

@@ -50,6 +50,7 @@ pub(super) async fn compare(
             cloud: &cloud,
             plan: &plan,
             who,
+            attended: true,
         };
         match pipeline::deployed(&context).await {
             Ok(deployed) => {

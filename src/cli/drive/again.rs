@@ -27,7 +27,7 @@ pub(in crate::cli) async fn start_or_resume(
     match signals::heeded(Box::pin(unfinished(invocation, pipeline))).await? {
         Some(run) => {
             display::tell(&format!("resuming the unfinished run {run}\n"));
-            resume(invocation, Some(run.as_str()), &TakeOver::default()).await
+            resume(invocation, Some(run.as_str()), &TakeOver::default(), false).await
         }
         None => start(invocation, pipeline, work).await,
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cloud::{Cloud, Environment, InstanceState, Probe, ProbeFailure};
+use crate::cloud::{Cloud, Environment, InstanceState, Probe, ProbeFailure, without_login};
 use crate::id::{InstanceId, RunId};
 use crate::node::{Job, Node};
 use crate::pace;
@@ -38,7 +38,8 @@ pub(super) async fn ask(
                 picked.map_err(|why| {
                     let name = &header.name;
                     ProbeFailure::unreachable(format!(
-                        "{url}: no value for `{name}` ({reference}): {why}"
+                        "{}: no value for `{name}` ({reference}): {why}",
+                        without_login(&url)
                     ))
                 })?
             }
@@ -130,6 +131,7 @@ async fn from_an_instance(
     let script = question(check, url.clone(), dial.unwrap_or_default());
     let nobody = |why: String| {
         let name = &environment.name;
+        let url = without_login(&url);
         ProbeFailure::unreachable(format!("{url}: no instance of {name} could ask: {why}"))
     };
     let instance = asking_instance(context.cloud, environment)

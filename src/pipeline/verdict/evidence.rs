@@ -51,7 +51,11 @@ impl Judge {
         {
             return None;
         }
-        let wrong = new.iter().find_map(|member| {
+        // One that warms up answers errors until it is in service: for it the patience with an ill instance holds.
+        let mut deployed = new
+            .iter()
+            .filter(|member| !matches!(member.standing, Standing::Coming(_)));
+        let wrong = deployed.find_map(|member| {
             let text = member.wrong_answers.as_ref()?;
             Some(format!("{} of {} {text}", member.id, self.target))
         });

@@ -44,7 +44,10 @@ pub(super) enum Found {
         judged: bool,
     },
     /// Beanstalk reverted the update, or the update never came.
-    Reverted,
+    Reverted {
+        /// Whether instances of the image were unhealthy when they were seen last.
+        judged: bool,
+    },
 }
 
 /// Turns what the judge found into a verdict: the first errors of the update are the reason where there are any, and
@@ -63,16 +66,16 @@ pub(super) async fn verdict(context: &Context<'_>, watched: &Watched<'_>, found:
             None
         }
     };
-    let judged = matches!(found, Found::Unhealthy { judged: true, .. });
+    let (Found::Unhealthy { judged, .. } | Found::Reverted { judged }) = found;
     let trouble = cause.as_ref().and_then(|cause| cause.trouble);
     let trouble = trouble.filter(|_| !judged);
     let reason = match (cause, found) {
-        (Some(cause), Found::Reverted) => {
+        (Some(cause), Found::Reverted { .. }) => {
             format!("{}; Beanstalk reverted the update", cause.text)
         }
         (Some(cause), Found::Unhealthy { reason, .. }) => format!("{}; {reason}", cause.text),
         (None, Found::Unhealthy { reason, .. }) => reason,
-        (None, Found::Reverted) => format!(
+        (None, Found::Reverted { .. }) => format!(
             "the environment is Ready with {}, and Beanstalk reports no error: it reverted the update, or the update never \
              started",
             watched.before

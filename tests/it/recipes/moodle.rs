@@ -102,6 +102,10 @@ fn moodle_keeps_sessions_in_the_memcached_of_the_recipe_for_it() {
             include_str!("../../../recipes/generalise/files/ground.sh"),
         ),
         (
+            "fetched.sh",
+            include_str!("../../../recipes/generalise/files/fetched.sh"),
+        ),
+        (
             "scan.sh",
             include_str!("../../../recipes/generalise/files/scan.sh"),
         ),
