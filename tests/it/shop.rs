@@ -277,6 +277,11 @@ async fn page(address: &str, path: &str) -> String {
     String::from_utf8_lossy(&body).into_owned()
 }
 
+/// What was said, without the line breaks of a narrow terminal.
+fn in_one_line(said: &str) -> String {
+    said.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[expect(
     clippy::too_many_lines,
@@ -348,7 +353,7 @@ async fn a_running_instance_becomes_a_golden_image_and_serves_and_goes_back() {
     assert_eq!(note.trim(), "from one machine");
     // What a visitor uploads is not run on an instance that Beanstalk deployed to, whatever link leads there.
     let upload = format!(
-        "echo '<?php echo 6 * 7;' > {uploads}/bad.php; ln -s {uploads} /var/app/current/wp-content/more"
+        "umask 022; echo '<?php echo 6 * 7;' > {uploads}/bad.php; ln -s {uploads} /var/app/current/wp-content/more"
     );
     shop.on(one, &upload).await;
     let (_, first_address, _) = &instances[0];

@@ -30,7 +30,7 @@ fn an_environment_whose_way_back_is_stuck_needs_a_person_who_is_told_the_call() 
     assert_says(
         &output,
         &[
-            "shop-prod is still Updating after 3 h",
+            "shop-prod is still Updating after",
             "no update back was sent; Beanstalk's last error: Service:AmazonCloudFormation",
             "UPDATE_ROLLBACK_FAILED",
             "aws cloudformation continue-update-rollback --stack-name awseb-e-",
