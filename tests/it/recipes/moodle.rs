@@ -18,6 +18,10 @@ sh /srv/make-archive /srv/moodle.tgz
 ";
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one site from its installation to its image"
+)]
 fn moodle_keeps_sessions_in_the_memcached_of_the_recipe_for_it() {
     let database = Machine::start("goldseed/database", "none", &[]);
     database.sh(
